@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 import sys
 from collections.abc import Iterator
@@ -48,7 +49,7 @@ def check(
     """Validate a study and list what looks wrong, each with the command to exclude it."""
     from hatstats.study.describe import flagged_words
     from hatstats.study.screening.failed_extraction import suspicious_cells
-    from hatstats.study.screening.findings import finding_table, findings, is_excluded
+    from hatstats.study.screening.findings import excluded, finding_table, findings
 
     data = open_study(study, choice)
     with progress_bar() as progress:
@@ -66,7 +67,7 @@ def check(
         )
         _fail(failing)
         return
-    done = [each for each in found if is_excluded(each, data)]
+    done = list(itertools.compress(found, excluded(found, data)))
     rest = [each for each in found if each not in done]
     count = f"{len(rest)} finding{'s' if len(rest) > 1 else ''}, each below with its command."
     none = "Every finding is flagged already." if done else "Nothing looks suspicious."
@@ -83,7 +84,7 @@ def check(
 
 def _failing(found: list[Finding], kinds: list[str], study: Study) -> list[Finding]:
     """Findings of kinds that are to fail, without those that are excluded."""
-    from hatstats.study.screening.findings import KINDS, is_excluded
+    from hatstats.study.screening.findings import KINDS, excluded
 
     if unknown := [kind for kind in kinds if kind not in {*KINDS, "any"}]:
         raise DataError(
@@ -92,7 +93,8 @@ def _failing(found: list[Finding], kinds: list[str], study: Study) -> list[Findi
             hint=f"name any, or one of {', '.join(KINDS)}.",
         )
     wanted = set(KINDS) if "any" in kinds else set(kinds)
-    return [each for each in found if each.kind in wanted and not is_excluded(each, study)]
+    out = excluded(found, study)
+    return [each for each, done in zip(found, out, strict=True) if each.kind in wanted and not done]
 
 
 def _fail(failing: list[Finding]) -> None:

@@ -94,9 +94,13 @@ def findings(study: Study) -> list[Finding]:
     return sorted(found, key=lambda finding: order.index(finding.kind))
 
 
-def is_excluded(finding: Finding, study: Study) -> bool:
-    """Whether every row of the study that a finding concerns is flagged, for whatever reason."""
-    return bool((study.counts["flag"] != "")[_concerned(study.counts, finding)].all())
+def excluded(found: Sequence[Finding], study: Study) -> list[bool]:
+    """Of each finding, whether all rows of the study that it concerns are flagged somehow."""
+    used = study.counts[(study.counts["flag"] == "").to_numpy()]
+    of_model = used.groupby("model", sort=False).indices
+    none = np.zeros(0, dtype=np.intp)
+    rows = (used.iloc[of_model.get(f.model, none)] if f.model else used for f in found)
+    return [not _concerned(own, each).any() for own, each in zip(rows, found, strict=True)]
 
 
 def finding_table(found: Sequence[Finding], study: Study, path: str) -> pd.DataFrame:
@@ -106,8 +110,7 @@ def finding_table(found: Sequence[Finding], study: Study, path: str) -> pd.DataF
     excluded, command`; those that are excluded have no command.
     """
     rows = []
-    for each in found:
-        done = is_excluded(each, study)
+    for each, done in zip(found, excluded(found, study), strict=True):
         rows.append((each.name, each.kind, each.model, each.benchmark, " ".join(each.languages),
                      each.evidence, done, "" if done else each.command(path)))  # fmt: skip
     names = ["name", "kind", "model", "benchmark", "languages", "evidence", "excluded", "command"]
@@ -174,30 +177,32 @@ def _zero(rows: pd.DataFrame) -> Iterator[Found]:
 
 def _source_below(rows: pd.DataFrame) -> Iterator[Found]:
     is_source = rows["is_source"].to_numpy(dtype=bool)
-    source, others = rows[is_source], rows[~is_source]
-    if len(source) != 1 or len(others) < 2:
+    accuracies, languages = rows["accuracy"].to_numpy(), rows["language"].to_numpy()
+    others = accuracies[~is_source]
+    if is_source.sum() != 1 or others.size < 2:
         return
-    accuracy, language = float(source["accuracy"].iloc[0]), str(source["language"].iloc[0])
-    lowest = others.nsmallest(1, "accuracy").iloc[0]
-    if accuracy < float(lowest["accuracy"]):
+    accuracy, language = float(accuracies[is_source][0]), str(languages[is_source][0])
+    lowest = int(others.argmin())
+    if accuracy < others[lowest]:
         evidence = (
             f"Accuracy in the source language {language} is {accuracy:.3f}, below all "
-            f"{len(others)} others (the lowest is {lowest['language']} with "
-            f"{lowest['accuracy']:.3f})."
+            f"{len(others)} others (the lowest is {languages[~is_source][lowest]} with "
+            f"{others[lowest]:.3f})."
         )
         yield "source-below-all", (language,), evidence
 
 
 def _level(rows: pd.DataFrame) -> Iterator[Found]:
     """Cells of a model and benchmark at the chance level, or with nearly everything right."""
-    accuracy, chance, n = rows["accuracy"], rows["chance"], rows["n"]
+    accuracy, chance, n = (rows[name].to_numpy() for name in ("accuracy", "chance", "n"))
     error = np.sqrt(np.maximum(chance * (1 - chance), 1 / n) / n)
-    floor = f"at the chance level of {chance.iloc[0]:.3g}"
-    for kind, some, what in (
-        ("floor", rows[(accuracy <= chance + 2 * error) & (n >= MIN_EACH)], floor),
-        ("ceiling", rows[(accuracy >= CEILING) & (n >= MIN_ITEMS)], "at 0.98 or above"),
+    floor = f"at the chance level of {chance[0]:.3g}"
+    for kind, there, what in (
+        ("floor", (accuracy <= chance + 2 * error) & (n >= MIN_EACH), floor),
+        ("ceiling", (accuracy >= CEILING) & (n >= MIN_ITEMS), "at 0.98 or above"),
     ):
-        if len(some):
+        if there.any():
+            some = rows[there]
             values = _first_six(some, "accuracy", ".3f") + (" and others" if len(some) > 6 else "")
             evidence = f"{len(some)} of {len(rows)} languages {what}: {values}."
             yield kind, tuple(map(str, some["language"])), evidence
