@@ -36,8 +36,8 @@ _MOST_NAMED = 16
 _STRIP = 170.0
 
 #: Functions of `rounding` by which the template writes numbers and names.
-_FILTERS = ("column_decimals", "count_text", "decimals", "df_text", "number_text", "p_text",
-            "percent_text", "plain_text", "prose", "words")  # fmt: skip
+_FILTERS = ("count_text", "decimals", "df_text", "number_text", "p_text", "percent_text",
+            "plain_text", "prose", "words")  # fmt: skip
 
 
 def report_page(
@@ -90,10 +90,10 @@ def report_page(
 
 
 def _unbroken(text: object) -> object:
-    """A text whose per cent signs stay on the line of their number."""
+    """A text whose per cent signs all stand a space from their number, and on its line."""
     if not isinstance(text, str) or isinstance(text, Markup):
         return text
-    return re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", text)
+    return re.sub(r"(?<=\d) ?(?=%)", "\N{NO-BREAK SPACE}", text)
 
 
 def _scored(facts: Mapping[str, Any]) -> str:

@@ -44,6 +44,12 @@ def test_margin_curve_draws_every_margin_and_the_registered_one() -> None:
     assert len(margins(two)) == 2
 
 
+def test_a_cut_bar_and_an_unknown_measure_are_said() -> None:
+    table = pd.DataFrame({"measure": ["HAT", "gap", "ratio"], "leakage": [0.02, 3.4, np.nan]})
+    assert caption(leakage(table)).endswith("Bars end at 120 %. Unknown: ratio.")
+    assert caption(leakage(table[:1])).endswith("how far transfer does.")
+
+
 def test_claims_have_a_strip_each_with_interval_and_threshold() -> None:
     frame = claim_frame()
     frame.loc[1, ["conf_low", "conf_high"]] = np.nan

@@ -283,4 +283,12 @@ def test_numbers_keep_their_per_cent_sign_on_their_line() -> None:
     assert "95\N{NO-BREAK SPACE}%" in page
     text = re.sub(r"<(style|script|svg|table)\b.*?</\1>", "", page, flags=re.DOTALL)
     text = re.sub(r"<[^>]*>", "", text)
-    assert not re.search(r"\d %", text)
+    assert not re.search(r"\d ?%", text)
+
+
+def test_the_first_screen_has_scores_with_the_digits_of_their_table() -> None:
+    shown = results(12)
+    wide = shown.scores.assign(std_error=0.09)
+    best = wide.iloc[0]
+    first = page_of(replace(shown, scores=wide)).partition('id="scores"')[0]
+    assert f"{best['model']}, {best['estimate']:.3f} [{best['conf_low']:.3f}" in first

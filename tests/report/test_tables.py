@@ -404,6 +404,8 @@ def test_choices_of_a_claim_and_differences_of_scores_have_one_number_of_digits(
         ("x − y", "0.012", "0.003"),
         ("x − z", "0.200", "0.200"),
     )
+    beyond = table_of("pairs", pairs.assign(conf_low=-1.4, conf_high=[0.5, 1.2]))
+    assert [row[-1] for row in beyond.rows] == ["[−1.000, 0.500]", "[−1.000, 1.000]"]
 
 
 def test_left_out_models_are_grouped_by_reason() -> None:

@@ -143,8 +143,12 @@ def leakage(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
                   fontsize=style.points(style.TINY))  # fmt: skip
     axes.set_xlim(0.0, _MOST + 0.15)
     ends = f"least: {names[0]}; most: {names[-1]}" if names else "none is known"
+    cut = f" Bars end at {percent_text(_MOST)}." if (rows["leakage"] > _MOST).any() else ""
+    missing = table.loc[table["leakage"].isna(), "measure"].map(words)
+    unknown = f" Unknown: {layout.name_some(list(missing), 6)}." if len(missing) else ""
     sheet.describe(
-        "Leakage: how far source ability alone moves each measure, over how far transfer does.",
+        "Leakage: how far source ability alone moves each measure, over how far transfer does."
+        f"{cut}{unknown}",
         f"Leakage of {len(names)} measures, {ends}.",
     )
     return axes
@@ -198,7 +202,7 @@ def functioning(classes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     sheet.legend([Patch(color=colour, label=name) for _, (colour, name) in kinds])
     sheet.describe(
         "Items by class of differential functioning (A negligible, B moderate, C large) and "
-        "direction, by language; numbers: items of class C.",
+        "direction, by language; numbers: items of class C, where there is room.",
         f"Shares of items in {len(groups)} languages; "
         f"{int(classes.loc[classes['ets'] == 'C', 'items'].sum())} items are of class C.",
     )

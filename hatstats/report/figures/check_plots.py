@@ -92,6 +92,10 @@ def _thinning(path: pd.DataFrame, ax: layout.Given) -> list[Axes]:
     outside = int((~limit["observed"].between(low, high)).sum())
     if outside:
         part += f" The limit of {outside} of {len(limit)} models lies outside the frame."
+    error = _Z * limit["std_error"]
+    if ((limit["observed"] - error < low) | (limit["observed"] + error > high)).any():
+        part += " The interval of a limit may leave it." if outside else (
+            " The interval of a limit may leave the frame.")  # fmt: skip
     sheet.describe(
         f"Thinning, benchmark {rows['benchmark'].iloc[0]}{named}. Points: observed score with 95 % "
         "intervals when trials are dropped at random; hollow: not used by the extrapolation. "
@@ -238,7 +242,7 @@ def prior_predictive(shares: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> shares = pd.DataFrame({**bins, "prior": [0.5, 0.5], "posterior": [0.2, 0.8]})
     >>> ax = hs.plot.prior_predictive(shares)
     """
-    sheet = layout.sheet(ax, height=2.1, labels=("HAT of a cell", "Share of draws"))
+    sheet = layout.sheet(ax, height=2.1, labels=("HAT of a model in a language", "Share of draws"))
     (axes,) = sheet.axes
     edges = np.append(shares["low"], 1.0)
     bars = axes.bar(shares["low"], shares["prior"], shares["high"] - shares["low"], align="edge",
@@ -247,6 +251,7 @@ def prior_predictive(shares: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
                         color=style.IMPLIED, linewidth=style.points(0.14), gid="posterior",
                         label="posterior")  # fmt: skip
     axes.set_xlim(0.0, 1.0)
+    axes.yaxis.set_major_locator(MaxNLocator(5))
     bars[0].set_label("prior")
     sheet.legend([bars[0], line])
     sheet.describe(
@@ -280,7 +285,8 @@ def shrinkage(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> cells = {"raw": [0.4, -0.2], "estimate": [0.3, -0.1], "predicted": [0.1, 0.0]}
     >>> ax = hs.plot.shrinkage(pd.DataFrame(cells))
     """
-    sheet = layout.sheet(ax, height=2.3, labels=("Own estimate (logits)", "Posterior (logits)"))
+    labels = ("Own estimate less prediction (logits)", "Posterior less prediction (logits)")
+    sheet = layout.sheet(ax, height=2.3, labels=labels)
     (axes,) = sheet.axes
     across = (table["raw"] - table["predicted"]).to_numpy(dtype=float)
     up = (table["estimate"] - table["predicted"]).to_numpy(dtype=float)

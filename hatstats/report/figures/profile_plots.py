@@ -154,7 +154,7 @@ def profiles(
             for one, text in zip(
                 lines, _tails([str(one.get_label()) for one in lines]), strict=True
             ):
-                one.set_label(text)
+                one.set_label(layout.shorten(text, 22))
             axes.legend(handles=[lines[-1], lines[0]] if ramp else lines, loc="upper left",
                         fontsize=style.points(0.65), handlelength=1.6, labelspacing=0.15,
                         borderpad=0.1, handletextpad=0.3)  # fmt: skip

@@ -21,7 +21,7 @@ CAPTIONS = {
     "pairs": (
         "The highest score less those that follow, {study}. p is that of one difference alone, p "
         "(all) is adjusted for all pairs of models, and CI is simultaneous: {level} for all "
-        "pairs at once. pairs.csv has all of them. {leader}."
+        "pairs at once, cut at ±1. pairs.csv has all of them. {leader}."
     ),
     "languages": (
         "HAT by language, {study}. Mean of the {count} models that are ranked, method {method}, "
@@ -35,7 +35,7 @@ CAPTIONS = {
     ),
     "faults": (
         "Items that the models answer in the source language and hardly any in one target "
-        "language, {study}: class C of differential functioning, p (all) by false discovery rate "
+        "language, {study}. Class C of differential functioning, p (all) by false discovery rate "
         "over all items and languages. Source, Target: mean accuracy. A wrong translation or key "
         "looks like this, and so does a word that no model knows. The first {listed}; faults.csv "
         "has all."
