@@ -225,7 +225,7 @@ def trend_source(study: Study, choice: Choice) -> TransferProfile | HatScores:
 
     with progress_bar() as progress:
         progress("profiles", 0.1)
-        profile = fit_profile(study, method=choice.method)
+        profile = fit_profile(study, method=choice.method, progress=progress)
         if profile.method == "aggregate" and choice.scope == "these wordings":
             return profile
         return profile.hat(choice.reference, scope=choice.scope, progress=progress)

@@ -116,7 +116,7 @@ def score(
 
     with progress_bar() as progress:
         progress("profiles", 0.1)
-        profile = fit_profile(used, method=choice.method)
+        profile = fit_profile(used, method=choice.method, progress=progress)
         scores = profile.hat(
             choice.reference, languages=_names(languages), scope=choice.scope, progress=progress
         )
@@ -185,7 +185,7 @@ def compare(
     sides = [_models(text, used.model_names) for text in (a, b)]
     with progress_bar() as progress:
         progress("profiles", 0.1)
-        profile = fit_profile(used, method=choice.method)
+        profile = fit_profile(used, method=choice.method, progress=progress)
         found = compare_models(
             profile,
             sides[0],

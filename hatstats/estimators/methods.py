@@ -11,6 +11,7 @@ import numpy as np
 
 from hatstats.errors import DataError, DegenerateDataWarning, NotIdentifiedError
 from hatstats.inference.linalg import one_thread
+from hatstats.inference.progress import Progress
 from hatstats.inference.validation import one_of
 from hatstats.scores.benchmark_fit import BenchmarkFit
 from hatstats.scores.counts import (
@@ -116,6 +117,7 @@ def fit_profile(
     slope: float | None = None,
     correlation: float = 0.0,
     options: ItemOptions | None = None,
+    progress: Progress | None = None,
 ) -> TransferProfile:
     """Fit transfer profiles: expected target accuracy given source accuracy.
 
@@ -146,6 +148,9 @@ def fit_profile(
     options : LatentOptions, JointOptions or PanelOptions, optional
         For ``latent``: whether profiles increase, and the cost of roughness; for ``joint``: which
         parametric model; for ``panel``: the residual standard deviation of items.
+    progress : callable, optional
+        For ``aggregate``: called as ``progress(what, share)`` while thousands of models are
+        fitted. By default a line on standard error where someone waits.
 
     Returns
     -------
@@ -188,7 +193,7 @@ def fit_profile(
     if method == "aggregate":
         from hatstats.estimators.aggregate.profile import fit_aggregate
 
-        return fit_aggregate(study, slope=slope, correlation=correlation)
+        return fit_aggregate(study, slope=slope, correlation=correlation, progress=progress)
     from hatstats.scores.item_profile import ItemProfile
 
     fits, twins = [], _twins(study)

@@ -29,6 +29,7 @@ from scipy import linalg, special
 from hatstats.errors import ConvergenceWarning, NotIdentifiedError
 from hatstats.estimators.aggregate.source_curve import bends, expected_bends, knots_of
 from hatstats.inference.arrays import Bools, Floats, Ints
+from hatstats.inference.progress import Progress
 from hatstats.inference.reml.nested_regression import Design, NestedFit, distinct, nested_rows
 from hatstats.scores.counts import AggregateCounts
 
@@ -269,6 +270,7 @@ def fit_panel(
     slope: float | None = None,
     near: Panel | None = None,
     bent: bool = False,
+    progress: Progress | None = None,
 ) -> Panel:
     """Fit the regression described at the top of this module by REML.
 
@@ -276,7 +278,8 @@ def fit_panel(
     one are left out; `terms` are the names of the k covariates. A `slope` that is given is held
     fixed; 1 is a shift of logits. The search for the variances, and for the same slopes, starts
     from `near`, a fit of nearly the same data: some models more, or other covariates. A `bent` path
-    has bends beside its slopes where the models allow it. Raises
+    has bends beside its slopes where the models allow it. `progress` is called before each round of
+    slope and variances, as for `fit_profile`. Raises
     `NotIdentifiedError` with too few models for the coefficients, or source accuracies that do not
     differ; warns if slope and covariance do not settle.
     """
@@ -355,7 +358,10 @@ def fit_panel(
     else:
         steep = path @ rows.least_squares[columns]
     damping, previous = np.ones(y.size), np.zeros(y.size)
-    for _ in range(_ROUNDS):
+    for number in range(_ROUNDS):
+        if progress is not None:
+            what = "a smooth path" if bent else "a line"
+            progress(f"{what} between models, round {number + 1}", 1.0 - 0.5 ** (number + 1))
         fit = rows.fit(steep**2 * source_var, start)
         # Where a path is bent it may be level at some rows.
         slack = 0.05 * np.abs(steep).mean() if bent else 1e-8

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from hatstats.errors import DataError, FitError, NotIdentifiedError
 from hatstats.estimators.aggregate.line_adjustment import line_scores
 from hatstats.estimators.aggregate.panel_regression import Logits, Panel, fit_panel, to_logits
 from hatstats.inference.arrays import Floats
-from hatstats.inference.progress import Progress
+from hatstats.inference.progress import Progress, shown_if_slow
 from hatstats.inference.reml.nested_regression import Design, nested_rows
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import tidy_frame
@@ -262,13 +263,19 @@ def _binomial_se(share: float, trials: float) -> float:
 
 
 def fit_aggregate(
-    study: Study, *, slope: float | None = None, correlation: float = 0.0
+    study: Study,
+    *,
+    slope: float | None = None,
+    correlation: float = 0.0,
+    progress: Progress | None = None,
 ) -> AggregateProfile:
     """Fit the aggregate profile of a study; item-level rows are added up over items.
 
     A `slope` of target on source logits that is given is held fixed. `correlation`, in [0, 1), is
     that of two models' accuracies on the same items, which a table of means does not identify.
+    `progress` is called as for `fit_profile`.
     """
+    tell = progress or shown_if_slow("fit_profile")
     if not 0.0 <= correlation < 1.0:
         text = "the correlation of two models on the same items must lie in [0, 1)"
         hint = "0 is the default, 0.3 and 0.6 show how much it matters."
@@ -281,7 +288,8 @@ def fit_aggregate(
     families = dict(zip(study.models["model"], study.models["family"], strict=True))
     reliability = np.array([_reliability(logits) for logits in parts])
     if slope is not None:
-        panel = fit_panel(parts, family_of=families, slope=slope)
+        panel = fit_panel(parts, family_of=families, slope=slope, progress=tell)
+        tell("fitted", 1.0)
         return AggregateProfile(study, "aggregate", parts, panel, correlation)
     flat, note = reliability == 0.0, ""
     if flat.any() and not flat.all():
@@ -296,10 +304,12 @@ def fit_aggregate(
             f"errors (reliability {reliability.min():.2f}), so that no slope is estimated: it is "
             "held at 1, a shift of logits."
         )
-        panel = fit_panel(parts, family_of=families, slope=1.0)
+        panel = fit_panel(parts, family_of=families, slope=1.0, progress=tell)
+        tell("fitted", 1.0)
         return AggregateProfile(study, "aggregate", parts, panel, correlation, note=note)
-    panel = fit_panel(parts, family_of=families)
-    bent = _bent(parts, families, panel)
+    panel = fit_panel(parts, family_of=families, progress=partial(_half, tell, 0.0))
+    bent = _bent(parts, families, panel, partial(_half, tell, 0.5))
+    tell("fitted", 1.0)
     p_curved = bent.bend_test()
     if p_curved < (CURVED if reliability.min() >= BENDS_RELIABILITY else SURELY_CURVED):
         panel = bent
@@ -325,9 +335,16 @@ def _reliability(logits: Logits) -> float:
     return float(np.mean(spread / (spread + variance)))
 
 
-def _bent(parts: Sequence[Logits], families: dict[str, str], panel: Panel) -> Panel:
+def _half(tell: Progress, first: float, what: str, share: float) -> None:
+    """Progress of one of two fits, the first from 0 and the second from 0.5."""
+    tell(what, first + 0.5 * share)
+
+
+def _bent(
+    parts: Sequence[Logits], families: dict[str, str], panel: Panel, progress: Progress
+) -> Panel:
     """The panel with bends beside its lines; as it is where its models do not identify them."""
     try:
-        return fit_panel(parts, family_of=families, near=panel, bent=True)
+        return fit_panel(parts, family_of=families, near=panel, bent=True, progress=progress)
     except (NotIdentifiedError, DataError, FitError):
         return panel

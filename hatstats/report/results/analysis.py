@@ -168,7 +168,7 @@ def analyse(
 
     used = study if options.with_flagged else study.without_flagged()
     step("transfer profiles")
-    profile = fit_profile(used, method=options.method)
+    profile = fit_profile(used, method=options.method, progress=lambda what, _: tell(what))
     method = cast("Method", profile.method)
     specifications = _specifications(study, options, method) if study.claims else {}
     from_items = method in ("latent", "joint", "panel")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.aggregate.panel_regression import fit_panel, to_logits
+from hatstats.estimators.methods import fit_profile
 from hatstats.inference.reml.meta_regression import fit_reml
 from hatstats.scores.counts import aggregate_counts
 from tests.studies import panel_rows, study_of
@@ -72,6 +73,21 @@ def test_panel_against_naive(
         if not bent:
             np.testing.assert_allclose(found.shared[own], expected, rtol=0.11, atol=1e-9)
     assert not (dense.V - np.diag(np.diag(dense.V)))[~same].any()
+
+
+def test_progress_rises_to_the_end_of_the_fit() -> None:
+    rng = np.random.default_rng(8)
+    study = study_of(panel_rows(rng.normal(size=12).tolist(), ["cs", "da"], rng=rng), chance=0.25)
+    said: list[tuple[str, float]] = []
+    fit_profile(study, method="aggregate", progress=lambda *given: said.append(given))
+    shares = [share for _, share in said]
+    assert shares == sorted(shares)
+    assert (shares[0] > 0.0, shares[-1]) == (True, 1.0)
+    assert said[0][0] == "a line between models, round 1"
+    assert "a smooth path between models, round 1" in [what for what, _ in said]
+    one: list[float] = []
+    fit_profile(study, method="aggregate", slope=1.0, progress=lambda _, share: one.append(share))
+    assert one == [0.5, 1.0]
 
 
 WIDE = """
