@@ -9,7 +9,7 @@ import pytest
 from scipy import optimize
 
 from hatstats.estimators.panel.bend import common_bend
-from hatstats.estimators.panel.fit import fit_panel
+from hatstats.estimators.panel.fit import _targets, fit_panel
 from hatstats.estimators.panel.options import PanelOptions
 from hatstats.estimators.panel.profile import PanelModel
 from hatstats.estimators.panel.stages import Panel
@@ -224,3 +224,26 @@ def GRID(c: float) -> np.ndarray:
     """The grid of source accuracies, from the chance level to 1."""
     inner = [expit(-8.0 + j / 6.0) for j in range(97)]
     return c + (1.0 - c) * np.array([0.0, *inner, 1.0])
+
+
+def test_targets_count_where_source_and_target_were_asked_against_naive() -> None:
+    """An item without a target answer says nothing of a model's line, whatever its source says."""
+    counts = panel_counts(40, 3, seed=2, n_languages=3)
+    rng = np.random.default_rng(1)
+    counts.target_trials[rng.uniform(size=counts.target_trials.shape) < 0.4] = 0.0
+    counts.source_trials[rng.uniform(size=counts.source_trials.shape) < 0.2] = 0.0
+    items = rng.uniform(0.5, 2.0, 40)
+    found, alone = _targets(counts, items), 0
+    for m, i in np.ndindex(8, 40):
+        shares = []
+        for place in range(3):
+            trials = counts.target_trials[m, i, place]
+            asked = trials > 0 and counts.source_trials[m, i] > 0
+            share = counts.target_correct[m, i, place] / trials if asked else 0.0
+            shares += [share] if asked else []
+            assert found.accuracy[m, i, place] == share
+            assert found.weights[m, i, place] == (items[i] if asked else 0.0)
+        alone += not shares
+        assert found.average[i, m] == pytest.approx(np.mean(shares) if shares else 0.0)
+        assert found.average_weights[i, m] == (items[i] if shares else 0.0)
+    assert 0 < alone < 8 * 40
