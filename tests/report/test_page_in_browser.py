@@ -240,6 +240,17 @@ def test_a_page_that_was_folded_is_printed_whole(page: str, tmp_path: Path) -> N
     assert sheets[0] == sheets[1] > 5
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="no pdftotext on this machine")
+def test_a_long_table_has_its_head_on_every_sheet(tmp_path: Path) -> None:
+    path, pdf = tmp_path / "page.html", tmp_path / "page.pdf"
+    path.write_text(page_of(results(120), BLANK), encoding="utf-8")
+    chromium(tmp_path, "--virtual-time-budget=3000", f"--print-to-pdf={pdf}", path.as_uri())
+    printed = subprocess.run(["pdftotext", pdf, "-"], capture_output=True, text=True, check=True)
+    # One table alone has this heading.
+    assert sum("Source accuracy\n" in sheet for sheet in printed.stdout.split("\f")) > 1
+
+
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 RUN_AXE = """
 axe.run().then((found) => parent.postMessage(JSON.stringify(found.violations.map((one) =>
