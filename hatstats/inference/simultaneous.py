@@ -21,9 +21,10 @@ from scipy import special
 
 from hatstats.inference.arrays import Bools, Floats, Ints
 from hatstats.inference.intervals import NO_SPREAD, check_level, two_sided_p
+from hatstats.inference.progress import shown_if_slow
 
-# Differences whose draws are held at a time.
-_BLOCK = 500
+# Differences whose draws are held at a time, and draws of one estimate's differences.
+_BLOCK, _DRAWS = 500, 256
 
 
 def normal_errors(covariance: Floats, n_draws: int, rng: np.random.Generator) -> Floats:
@@ -103,56 +104,85 @@ class PairTests:
         """All hypotheses "row is not above column" that can be tested, (K, K)."""
         return ~np.isnan(self.scores)
 
+    def _largest_of(self, row: int, up: Bools, down: Bools) -> Floats:
+        """Largest statistic in every draw, (B,), of one estimand against those in `up` or `down`.
+
+        Under the hypotheses that it is not above those in `up` (K,), nor below those in `down`.
+        """
+        top = np.full(self.errors.shape[1], -np.inf)
+        used = np.flatnonzero(up | down)
+        if not used.size:
+            return top
+        scale = np.where(up, 1.0, -1.0)[used] / self.std_errors[row, used]
+        both = np.flatnonzero((up & down)[used])
+        for start in range(0, top.size, _DRAWS):  # as many as the processor's cache holds
+            some = slice(start, start + _DRAWS)
+            draws = self.errors[row, some] - self.errors[used, some]
+            draws *= scale[:, None]
+            top[some] = draws.max(axis=0)
+            if both.size:
+                lowest = draws if both.size == used.size else draws[both]
+                np.maximum(top[some], -lowest.min(axis=0), out=top[some])
+        return top
+
     def _largest(self, hypotheses: Bools) -> Floats:
         """Largest statistic under the hypotheses (K, K) in every draw, in order, (B,)."""
         top = np.full(self.errors.shape[1], -np.inf)
-        left = hypotheses | hypotheses.T
-        # Where all concern one estimand, its own row holds them all.
-        for row in np.argsort(-left.sum(axis=0), kind="stable"):
-            used = np.flatnonzero(left[row])
-            if used.size:
-                scale = 1.0 / self.std_errors[row, used]
-                draws = (self.errors[row] - self.errors[used]) * scale[:, None]
-                up, down = hypotheses[row, used], hypotheses[used, row]
-                np.abs(draws, out=draws, where=(up & down)[:, None])
-                np.negative(draws, out=draws, where=~up[:, None])
-                np.maximum(top, draws.max(axis=0), out=top)
-                left[row], left[:, row] = False, False
+        left = np.ones(len(hypotheses), dtype=bool)
+        show = shown_if_slow("all differences")
+        for row in range(len(hypotheses)):
+            show("largest of all", (row + 1) / len(hypotheses))
+            left[row] = False
+            up, down = hypotheses[row] & left, hypotheses[:, row] & left
+            np.maximum(top, self._largest_of(row, up, down), out=top)
         return np.sort(top)
 
-    def _shares(self, hypotheses: Bools, size: ArrayLike) -> Floats:
-        """Share of draws whose largest statistic under the hypotheses reaches each `size`."""
-        draws = self._largest(hypotheses)
-        below = np.searchsorted(draws, size)
-        return np.asarray((1.0 + draws.size - below) / (1.0 + draws.size), dtype=float)
+    def _critical(self, draws: Floats, number: int, two_sided: bool, conf_level: float) -> float:
+        """What the largest statistic exceeds with probability 1 - `conf_level` at most, >= 0.
 
-    def _critical(self, hypotheses: Bools, conf_level: float) -> float:
-        """What the largest statistic exceeds with probability 1 - `conf_level` at most, >= 0."""
-        alpha, number = 1.0 - check_level(conf_level), int(hypotheses.sum())
+        From its draws in order (B,), of so many hypotheses, some of them in both directions.
+        """
+        alpha = 1.0 - check_level(conf_level)
         if not number:
             return np.inf
-        draws = self._largest(hypotheses)
         place = int(np.ceil(conf_level * (draws.size + 1))) - 1
         drawn = draws[place] if place < draws.size else np.inf
-        alone = alpha / 2.0 if (hypotheses & hypotheses.T).any() else alpha
+        alone = alpha / 2.0 if two_sided else alpha
         least, most = (max(-special.ndtri(p), 0.0) for p in (alone, alpha / number))
         return float(np.clip(drawn, least, most))
 
-    def above(self, conf_level: float, of: int | None = None) -> Bools:
+    def _critical_of(self, hypotheses: Bools, conf_level: float) -> float:
+        """The critical value of hypotheses (K, K)."""
+        draws, two_sided = self._largest(hypotheses), bool((hypotheses & hypotheses.T).any())
+        return self._critical(draws, int(hypotheses.sum()), two_sided, conf_level)
+
+    def above(self, conf_level: float) -> Bools:
         """Which estimand (row) is surely above which (column), (K, K), by step-down.
 
-        All such statements hold at once, with `of` those on this one estimand.
+        All such statements hold at once.
         """
         still = self._open
-        if of is not None:
-            concerned = np.zeros(still.shape, dtype=bool)
-            concerned[of], concerned[:, of] = True, True
-            still &= concerned
         found = np.zeros(still.shape, dtype=bool)
         while True:
-            new = still & (self.scores > self._critical(still, conf_level))
+            new = still & (self.scores > self._critical_of(still, conf_level))
             if not new.any():
                 return found
+            found |= new
+            still &= ~new
+
+    def _limits_of(self, one: int, conf_level: float) -> tuple[int, int]:
+        """Lowest and highest rank of one estimand, by step-down over statements on this one."""
+        scores = np.stack([self.scores[one], self.scores[:, one]])
+        still = ~np.isnan(scores)
+        found = np.zeros(still.shape, dtype=bool)
+        while True:
+            draws = np.sort(self._largest_of(one, *still))
+            two_sided = bool(still.all(axis=0).any())
+            critical = self._critical(draws, int(still.sum()), two_sided, conf_level)
+            new = still & (scores > critical)
+            if not new.any():
+                above, below = found[1].sum(), found[0].sum()
+                return 1 + int(above), len(self.scores) - int(below)
             found |= new
             still &= ~new
 
@@ -162,36 +192,45 @@ class PairTests:
         number = int(tested.sum()) // 2
         size = np.abs(self.scores)
         own = 2.0 * special.ndtr(-size)
-        share = self._shares(tested, size)
+        share = _shares(self._largest(tested), size)
         return np.where(tested, np.clip(share, own, np.minimum(number * own, 1.0)), np.nan)
 
     def simultaneous_level(self, conf_level: float) -> float:
         """Level at which each difference's own interval makes all hold at `conf_level`."""
-        critical = self._critical(self._open, conf_level)
+        critical = self._critical_of(self._open, conf_level)
         return conf_level if np.isinf(critical) else float(1.0 - 2.0 * special.ndtr(-critical))
 
     def best_p(self) -> Floats:
         """P value of "none of the others is above it", (K,): a confidence set for the best one."""
         found = np.ones(len(self.scores))
+        none = np.zeros(len(found), dtype=bool)
         for column in range(len(found)):
-            rivals = np.zeros(self.scores.shape, dtype=bool)
-            rivals[:, column] = self._open[:, column]
+            rivals = ~np.isnan(self.scores[:, column])
             if rivals.any():
-                score = self.scores[rivals].max()
+                score = self.scores[rivals, column].max()
                 number, own = int(rivals.sum()), float(special.ndtr(-score))
                 found[column] = min(number * own, 1.0)
                 # Fewer draws than one in all could not say more.
                 if found[column] * (self.errors.shape[1] + 1.0) > 1.0:
-                    share = float(self._shares(rivals, score))
-                    found[column] = np.clip(share, own, found[column])
+                    draws = np.sort(self._largest_of(column, none, rivals))
+                    found[column] = np.clip(float(_shares(draws, score)), own, found[column])
         return found
 
     def rank_limits(self, conf_level: float, *, jointly: bool = True) -> Ints:
         """Lowest and highest rank of each, (K, 2), of all at once or each alone."""
         if jointly:
             return _limits(self.above(conf_level))
-        each = [_limits(self.above(conf_level, of=k))[k] for k in range(len(self.scores))]
+        each, show = [], shown_if_slow("ranks")
+        for k in range(len(self.scores)):
+            each.append(self._limits_of(k, conf_level))
+            show("each alone", (k + 1) / len(self.scores))
         return np.array(each, dtype=np.int64).reshape(-1, 2)
+
+
+def _shares(draws: Floats, size: ArrayLike) -> Floats:
+    """Share of draws in order (B,) that reach each `size`."""
+    below = np.searchsorted(draws, size)
+    return np.asarray((1.0 + draws.size - below) / (1.0 + draws.size), dtype=float)
 
 
 def _limits(above: Bools) -> Ints:

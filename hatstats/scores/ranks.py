@@ -20,6 +20,8 @@ from hatstats.scores.cell_weights import group_name, group_weights, names_of
 
 #: Draws from which simultaneous tests take their critical values.
 DRAWS = 10_000
+#: Most models or groups of which all differences are listed: half a million rows.
+MOST_COMPARED = 1_000
 
 
 def rank_table(
@@ -64,6 +66,8 @@ class RankedScores(LabelledEstimates):
         method: str
         reference: str
         scope: str
+        influence: Floats | None
+        given_df: Floats | None
 
         @property
         def weakly_identified(self) -> tuple[str, ...]: ...  # noqa: D102
@@ -73,7 +77,7 @@ class RankedScores(LabelledEstimates):
         self,
         *,
         rng: RandomSource = None,
-        n_draws: int = DRAWS,
+        n_draws: int | None = None,
         conf_level: float = 0.95,
     ) -> pd.DataFrame:
         """Ranks of the models with confidence sets, from simultaneous tests of all pairs.
@@ -87,8 +91,9 @@ class RankedScores(LabelledEstimates):
         ----------
         rng : Generator, int or None
             Source of random numbers; the seed used stands in ``table.attrs["seed"]``.
-        n_draws : int
-            Draws of the largest statistic.
+        n_draws : int, optional
+            Draws of the largest statistic; 10,000 if not given, fewer with more than 1,000 models
+            (1,111 with 3,000), since time grows with the square of their number.
         conf_level : float
 
         Returns
@@ -122,7 +127,7 @@ class RankedScores(LabelledEstimates):
         self,
         *,
         rng: RandomSource = None,
-        n_draws: int = DRAWS,
+        n_draws: int | None = None,
         conf_level: float = 0.95,
     ) -> pd.DataFrame:
         """Models that may be the best: a confidence set for the model of rank 1.
@@ -163,7 +168,7 @@ class RankedScores(LabelledEstimates):
         groups: Mapping[str, Sequence[str]] | Sequence[str | Sequence[str]] | None = None,
         *,
         rng: RandomSource = None,
-        n_draws: int = DRAWS,
+        n_draws: int | None = None,
         conf_level: float = 0.95,
     ) -> pd.DataFrame:
         """All differences between models, or between means of groups, with adjusted p values.
@@ -188,7 +193,7 @@ class RankedScores(LabelledEstimates):
         Raises
         ------
         DataError
-            For a name that is not among the models, or fewer than two groups.
+            For a name that is not among the models, and fewer than two groups or more than 1,000.
 
         Examples
         --------
@@ -212,6 +217,13 @@ class RankedScores(LabelledEstimates):
         if len(named) < 2:
             hint = "give two or more models or groups."
             raise DataError("one group has nothing to be compared with", column="groups", hint=hint)
+        if len(named) > MOST_COMPARED:
+            raise DataError(
+                f"{len(named)} models or groups have {len(named) * (len(named) - 1) // 2} "
+                "differences, more than a table holds",
+                column="groups",
+                hint=f"name {MOST_COMPARED} at most, or ask contrast(a, b) or ranks().",
+            )
         mean = {
             name: group_weights(self.models, each) @ self.estimates for name, each in named.items()
         }
@@ -241,15 +253,19 @@ class RankedScores(LabelledEstimates):
         return [name for name in self.models if name not in weak] or list(self.models)
 
     def _pairs(
-        self, groups: Sequence[Sequence[str]], n_draws: int, rng: RandomSource
+        self, groups: Sequence[Sequence[str]], n_draws: int | None, rng: RandomSource
     ) -> tuple[PairTests, tuple[Floats, Floats], int | None]:
         """Tests of all differences of K groups, their means (K,), df of pairs, and the seed."""
         generator, seed = seeded(rng)
         weights = np.array([group_weights(self.models, each) for each in groups])
         means, cov = weights @ self.estimates, weights @ self.covariance @ weights.T
-        # Weights of all pairs at once would fill the memory where models are many.
-        df = np.concatenate(
-            [self.degrees_of_freedom(row - weights[k + 1 :]) for k, row in enumerate(weights)]
-        )
+        number = len(groups)
+        if n_draws is None:
+            n_draws = min(DRAWS, DRAWS * MOST_COMPARED**2 // number**2)
+        df = np.full(number * (number - 1) // 2, np.inf)
+        if self.influence is not None or self.given_df is not None:
+            # Weights of all pairs at once would fill the memory where models are many.
+            parts = [self.degrees_of_freedom(a - weights[k + 1 :]) for k, a in enumerate(weights)]
+            df = np.concatenate(parts)
         errors = normal_errors(cov, n_draws, generator)
         return PairTests.of(means, cov, errors, df), (means, df), seed
