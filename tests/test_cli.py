@@ -193,7 +193,7 @@ def test_columns_without_room_go_on_below_beside_the_names(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     names = [f"language-{number:02d}" for number in range(14)]
-    rows = pd.DataFrame({"model": ["first", "second"], **dict.fromkeys(names, [0.5, 0.25])})
+    rows = pd.DataFrame({"model": ["first", "second"], **{name: [0.5, 0.25] for name in names}})
     columns = [Column("model", "Model"), *(Column(name, name, "value") for name in names)]
     print_tables(make_table(rows, columns))
     blocks = [block.splitlines() for block in capsys.readouterr().out.strip().split("\n\n")]
