@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import textwrap
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,8 @@ _ONCE = ("reference", "term", "conf_level", "method")
 _GAP = "  "
 #: Lines from which on blocks of columns below one another show some of their rows only.
 _MOST_LINES = 120
+#: A first line from so many characters on may be the start of a longer sentence.
+_WRAPPED = 60
 #: A notebook shows a single row of more columns as a list.
 _MOST_ACROSS = 14
 #: Columns kept free beside the labels: an estimate with its interval.
@@ -56,6 +59,23 @@ class ResultFrame(pd.DataFrame):
 
     def _repr_html_(self) -> str:
         return html_table(self)
+
+    def to_excel(self, excel_writer: Any, **kwargs: Any) -> None:
+        """Write a sheet as pandas does, in which a name that begins with ``=`` is no formula.
+
+        Numbers stay numbers, and what is unknown is an empty cell. Needs openpyxl.
+        """
+        if not isinstance(excel_writer, pd.ExcelWriter):
+            with pd.ExcelWriter(excel_writer, engine="openpyxl") as writer:
+                self.to_excel(writer, **kwargs)
+            return
+        super().to_excel(excel_writer, **kwargs)
+        for row in excel_writer.sheets[kwargs.get("sheet_name", "Sheet1")].iter_rows():
+            for cell in row:
+                if cell.data_type == "f":
+                    cell.data_type = "s"
+                elif cell.value == "":
+                    cell.value = None
 
 
 def html_table(table: pd.DataFrame, notes: Sequence[str] = ()) -> str:
@@ -107,20 +127,28 @@ class Printed:
 
     def _repr_html_(self) -> str:
         rows = self._html_rows()
-        table = "" if rows is None else html_table(rows)
         # Lines of columns are rows of the table; the others are sentences, which must stay.
         title, *lines = self.summary().splitlines()
-        said, items = "", list[str]()
+        if rows is None and any(_GAP in line.strip() for line in lines):
+            return f"<pre>{html.escape(self.summary())}</pre>"
+        while lines and len(title) >= _WRAPPED and title[-1] not in ".:)":
+            title += f" {lines.pop(0).strip()}"
+        parts: list[list[str]] = [[]]  # paragraphs and lists in turn
         for line in (line for line in lines if _GAP not in line.strip()):
+            listed = len(parts) % 2 == 0
             if line.startswith("- "):
-                items.append(line[2:])
-            elif items and line.startswith(" "):
-                items[-1] += f" {line.strip()}"
+                parts += [] if listed else [[]]
+                parts[-1].append(line[2:])
+            elif listed and line.startswith(" "):
+                parts[-1][-1] += f" {line.strip()}"
             else:
-                said, items = f"{said}{html_list(items)} {html.escape(line.strip())}", []
-        words = f"{said.strip()}{html_list(items)}"
-        said = f"<div>{words}</div>" if words else ""
-        return f"<p><b>{html.escape(title)}</b></p>{table}{said}"
+                parts += [[]] if listed else []
+                parts[-1].append(line.strip())
+        page = [f"<p><b>{html.escape(title)}</b></p>", "" if rows is None else html_table(rows)]
+        for number, part in enumerate(parts):
+            said = html.escape(" ".join(part))
+            page.append(html_list(part) if number % 2 else f"<p>{said}</p>" if said else "")
+        return "".join(page)
 
 
 def html_list(notes: Sequence[str]) -> str:
@@ -242,7 +270,7 @@ def _text(value: object, name: str = "") -> str:
         return f"{value:%Y-%m-%d}"
     if not isinstance(value, float) or np.isnan(value):
         return "NaN" if pd.isna(value) else str(value)  # type: ignore[call-overload]
-    if "p_value" in name or name in ("p_holm", "p_adjusted"):
+    if "p_value" in name or name in ("p_holm", "p_opposite_holm", "p_adjusted"):
         return p_text(value)
     return _number(value) if name else f"{value:g}"
 

@@ -99,7 +99,9 @@ class ModelComparison(Printed):
 
     def _repr_html_(self) -> str:
         said = f"{self.finding} {self.caption}."
-        return f"<p>{html.escape(said)}</p>{html_table(self.table, self.notes)}"
+        return (
+            f"<p>{html.escape(said)}</p>{html_table(self.table.drop(columns='term'), self.notes)}"
+        )
 
 
 def _name(row: dict[str, Any]) -> str:

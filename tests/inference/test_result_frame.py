@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -323,3 +326,27 @@ def test_notebooks_show_counts_whole_and_the_unknown_as_a_dash() -> None:
         ["1.000", "20", "–", "2.500"],
         ["–", "–", "0.200", "–"],
     ]
+
+
+def test_a_sheet_has_numbers_and_texts_but_no_formula(tmp_path: Path) -> None:
+    names = ["=1+1", "+a", "-b", "@c"]
+    days = [*pd.to_datetime(["2025-03-01"]), *[pd.NaT] * 3]
+    frame = ResultFrame({"model": names, "estimate": [0.5, np.nan, -0.25, 2.0], "day": days})
+    frame.to_excel(tmp_path / "one.xlsx", index=False)
+    with pd.ExcelWriter(tmp_path / "two.xlsx", engine="openpyxl") as writer:
+        frame.to_excel(writer, sheet_name="scores", index=False)
+        frame.head(1).to_excel(writer, sheet_name="first", index=False)
+    for file in ("one", "two"):
+        sheet = openpyxl.load_workbook(tmp_path / f"{file}.xlsx").worksheets[0]
+        head, *rows = [[(cell.value, cell.data_type) for cell in row] for row in sheet.iter_rows()]
+        assert head == [("model", "s"), ("estimate", "s"), ("day", "s")]
+        assert [name for name, *_ in rows] == [(name, "s") for name in names]
+        assert [number for _, number, _ in rows] == [
+            (0.5, "n"),
+            (None, "n"),
+            (-0.25, "n"),
+            (2, "n"),
+        ]
+        assert [day for *_, day in rows] == [(days[0], "d"), *[(None, "n")] * 3]
+    back = pd.read_excel(tmp_path / "one.xlsx")
+    pd.testing.assert_frame_equal(back, pd.DataFrame(frame), check_dtype=False)

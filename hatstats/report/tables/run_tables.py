@@ -31,7 +31,7 @@ LISTED_CHECKED = 8
 
 
 #: Columns of scores that are left out where nothing of them is known.
-_MAYBE_UNKNOWN = ("shape_error", "effective_trials", "params_total", "release_date")
+_MAYBE_UNKNOWN = ("family", "shape_error", "effective_trials", "params_total", "release_date")
 #: Columns that hold names of formulas or codes of languages, and how people read them.
 _SPOKEN: dict[str, Callable[[str], str]] = {
     "term": lambda term: term_words(term).replace(" - ", " − "),
