@@ -127,6 +127,18 @@ def test_a_quick_report_lists_items_and_fits_nothing_again(study: hs.Study) -> N
     assert any("quick report" in text for text in part.words)
 
 
+@pytest.mark.slow
+def test_a_language_that_a_model_lacks_is_named(study: hs.Study) -> None:
+    counts, last = study.counts, "t07"
+    first = (counts["model"] == study.models["model"].iloc[0]) & (counts["language"] == last)
+    fewer = hs.Study(counts[~first], study.models, study.benchmarks,
+                     language_table=pd.DataFrame(FACTS))  # fmt: skip
+    part = analyse(fewer, ReportOptions(method="observed", quick=True)).languages
+    assert part is not None
+    assert last not in set(part.table["language"])
+    assert any(text.startswith("No mean in") for text in part.words)
+
+
 def test_accuracies_cannot_show_items_that_fail() -> None:
     table = pd.DataFrame({"model": ["a", "b", "c"], "en": [0.8, 0.7, 0.6],
                           "fr": [0.6, 0.3, 0.2], "de": [0.7, 0.5, 0.4]})  # fmt: skip
@@ -212,6 +224,10 @@ def test_a_slope_graph_names_the_models_whose_rank_moves() -> None:
     axes = hs.plot.raw_to_hat(many.assign(informed=True))
     written = {text.get_text() for text in axes.texts if text.get_label() == "_name"}
     assert written == {"a 1→12", "l 12→1"}
+    assert "Not drawn" not in hs.plot.caption(axes)
+    assert "Not drawn: 1 that the data hardly inform." in hs.plot.caption(fewer)
+    absent = hs.plot.raw_to_hat(rows.assign(target=[0.9, 0.8, 0.7, np.nan]))
+    assert "ranked here: 1 not asked in every language" in hs.plot.caption(absent)
 
 
 def test_raw_accuracies_that_are_not_known_bad_input() -> None:

@@ -89,7 +89,7 @@ def _broken(name: str) -> str:
         before, found, after = name.partition(sign)
         if found:
             arrow = found.strip(" ,")
-            return f"{layout.shorten(before, 26)}\n{arrow} {layout.shorten(after, 24)}"
+            return f"{layout.shorten(before, 28)}\n{arrow} {layout.shorten(after, 28)}"
     return layout.shorten(name, 34)
 
 

@@ -139,7 +139,9 @@ def raw_to_hat(scores: Scores, *, ax: Axes | None = None) -> Axes:
     """
     rows = score_rows(scores)
     needed(rows, ("target",), "raw accuracies and scores")
-    rows = rows[rows["informed"].astype(bool) & rows["target"].notna()].reset_index(drop=True)
+    informed = rows[rows["informed"].astype(bool)]
+    weak, unknown = len(rows) - len(informed), int(informed["target"].isna().sum())
+    rows = informed[informed["target"].notna()].reset_index(drop=True)
     if rows.empty:
         raise DataError(
             "no raw accuracies in the target languages are known here",
@@ -188,7 +190,9 @@ def raw_to_hat(scores: Scores, *, ax: Axes | None = None) -> Axes:
     sheet.legend(layout.family_handles(
         looks[name] for name in looks if name in set(rows.loc[named, "family"].map(str))
     ))  # fmt: skip
-    set_aside = " Models that the data hardly inform are not drawn."
+    set_aside = f" Not drawn: {weak} that the data hardly inform." if weak else ""
+    if unknown:
+        set_aside += f" Not drawn and not ranked here: {unknown} not asked in every language."
     furthest = (
         f"{rows.loc[named[0], 'model']} moves most, from rank {ranks[0][named[0]]} to "
         f"{ranks[1][named[0]]}" if (moved > 1).any() else "no rank moves by two or more"

@@ -82,6 +82,10 @@ def language_part(fits: Fits) -> LanguagePart | None:
         return None
     table = language_rows(scores, options.conf_level, options.seed)
     words: list[str] = []
+    dropped = [tag for tag in dict.fromkeys(scores.cells["language"]) if tag not in found.names]
+    if dropped:
+        names = ", ".join(str(look_up(str(tag)).get("name", tag)) for tag in dropped)
+        words.append(f"No mean in {names}: not every ranked model has a score there.")
     groups = pd.concat(
         [
             _these(found, table, options.conf_level, words),
