@@ -147,6 +147,11 @@ def prepare() -> None:
     for place in ("hatstats", "tests", "mutants/bench", "mutants/data", "mutants/docs"):
         if not (WORK / place).is_symlink():
             (WORK / place).symlink_to(REPO / Path(place).name)
+    # mutmut copies these, and keeps the copy of a file that is no more.
+    for place in ("hatstats", "tests"):
+        for copy in (WORK / "mutants" / place).rglob("*.py"):
+            if not (REPO / copy.relative_to(WORK / "mutants")).exists():
+                copy.unlink()
 
 
 def outcomes(mutants: Iterable[Mutant]) -> dict[str, str]:
