@@ -125,8 +125,8 @@ def heatmap(
         f"HAT score by model and target language; models by their mean, best on top, {by}, best "
         f"at the left.{part}",
         f"Scores of {len(shown)} models in {table.shape[1]} languages: highest mean of "
-        f"{len(clear)} model{'s' * (len(clear) != 1)} in {named[mean.index[0]]} ({mean.iloc[0]:.2f}), lowest in "
-        f"{named[mean.index[-1]]} ({mean.iloc[-1]:.2f}).",
+        f"{len(clear)} model{'s' * (len(clear) != 1)} in {named[mean.index[0]]} "
+        f"({mean.iloc[0]:.2f}), lowest in {named[mean.index[-1]]} ({mean.iloc[-1]:.2f}).",
     )
     return axes
 
