@@ -208,6 +208,13 @@ def test_columns_without_room_go_on_below_beside_the_names(
         }
 
 
+def test_a_value_that_is_none_of_the_choices_is_named_in_plain_words() -> None:
+    done = run("score", "nowhere", "--method", "foo")
+    assert done.exit_code == 2
+    assert "'--method': 'foo' is not one of 'latent'" in " ".join(done.stderr.split())
+    assert "Value error" not in done.output
+
+
 def test_scores_by_language_are_the_librarys(small: Path) -> None:
     study = hs.read_study(small).without_flagged()
     language = next(name for name in study.languages if name != "en")

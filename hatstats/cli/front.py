@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
 
 from hatstats.cli.terminal import in_flags, progress_bar
 from hatstats.errors import (
@@ -36,8 +37,21 @@ FAILED, WRONG = 1, 2
 
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
+
+class _Verbs(TyperGroup):
+    """The verbs, whose errors of usage have no words of the library that checks values."""
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
+
 app = typer.Typer(
     name="hatstats",
+    cls=_Verbs,
     help="Hardness-adjusted transfer (HAT) scores of language models, their trends and claims.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -60,7 +60,7 @@ class ResultFrame(pd.DataFrame):
     def _repr_html_(self) -> str:
         return html_table(self)
 
-    def to_excel(self, excel_writer: Any, **kwargs: Any) -> None:
+    def to_excel(self, excel_writer: Any, **kwargs: Any) -> None:  # type: ignore[misc]  # "final"
         """Write a sheet as pandas does, in which a name that begins with ``=`` is no formula.
 
         Numbers stay numbers, and what is unknown is an empty cell. Needs openpyxl.
