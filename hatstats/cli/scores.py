@@ -152,7 +152,10 @@ def _print_languages(found: LanguageScores, choice: Choice) -> None:
     say("\n".join([title, how_scored(found.method, found.reference), *apart]))
     rows = language_rows(found, choice.conf_level, choice.seed)
     if found.labels.nlevels == 2:
-        groups = [Column(name, group_words(found.column, name), "value") for name in list(rows)[1:]]
+        groups = [
+            Column(name, group_words(found.column, name), "value")
+            for name in map(str, list(rows)[1:])
+        ]
         print_tables(make_table(rows, [Column("model", "Model"), *groups]))
     else:
         name = "by_language" if found.column == "language" else "by_group"
