@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,12 @@ def filled_targets(logits: Logits, panel: Panel, b: int) -> tuple[Floats, sparse
 
 
 def line_scores(
-    logits: Logits, panel: Panel, b: int, reference: str | ArrayLike, correlation: float
+    logits: Logits,
+    panel: Panel,
+    b: int,
+    reference: str | ArrayLike,
+    correlation: float,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> tuple[Floats, ErrorRows]:
     """HAT (M, L) of benchmark `b`, and its errors with those of source accuracy.
 
@@ -120,6 +126,7 @@ def line_scores(
     places: list[tuple[Any, Any]] = []
     values: list[Floats] = []
     for m in range(count):
+        progress(m / count)
         used = np.flatnonzero(mixing[m])
         # [l, r]: model m in language l, had its source logit been that of reference node r.
         q = special.expit(target[m, :, None] + on_path[used] - line[m])

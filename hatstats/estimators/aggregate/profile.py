@@ -143,15 +143,27 @@ class AggregateProfile(TransferProfile):
                 "accuracies alone. What is missing: counts per item with the wording of every "
                 f"trial, named in the column prompt; or take scope {THESE!r}."
             )
-        blocks = [self._block(b, reference, chosen) for b in range(len(self.parts))]
+        blocks = [self._block(b, reference, chosen, progress) for b in range(len(self.parts))]
+        progress("scores", 1.0)
         return assemble(self, reference, blocks, chosen)
 
     def _block(
-        self, b: int, reference: str | ArrayLike, chosen: Sequence[str] | None
+        self,
+        b: int,
+        reference: str | ArrayLike,
+        chosen: Sequence[str] | None,
+        progress: Progress,
     ) -> ScoreBlock:
         """Cells and source accuracies of benchmark `b` in the chosen languages."""
         logits = self.parts[b]
-        estimate, errors = line_scores(logits, self.panel, b, reference, self.correlation)
+        estimate, errors = line_scores(
+            logits,
+            self.panel,
+            b,
+            reference,
+            self.correlation,
+            lambda share: progress(f"scores on {logits.counts.benchmark}", share),
+        )
         names, languages = logits.counts.models, logits.counts.languages
         cells = pd.DataFrame(
             {
