@@ -1,4 +1,4 @@
-"""What a public call takes and returns is public itself, or of Python, NumPy or pandas."""
+"""What a public call takes and returns is public itself, or of Python, NumPy, SciPy or pandas."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import hatstats
 
 #: Where types come from that a user knows or can look up.
 KNOWN = {"builtins", "collections", "numpy", "pandas", "pathlib", "types", "typing", "datetime",
-         "matplotlib"}  # fmt: skip
+         "matplotlib", "scipy"}  # fmt: skip
 PUBLIC = {getattr(hatstats, name) for name in hatstats.__all__}
 
 
@@ -69,7 +69,8 @@ def hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 #: What one part of the package gives to another; no user's code needs it.
-INNER = {"HatScores.degrees_of_freedom", "LatentOptions.families", "TransferProfile.counts"}
+INNER = {"HatScores.degrees_of_freedom", "HatScores.errors_of_cells", "LatentOptions.families",
+         "TransferProfile.counts"}  # fmt: skip
 
 
 def returned() -> set[type]:

@@ -131,7 +131,8 @@ class Printed:
         title, *lines = self.summary().splitlines()
         if rows is None and any(_GAP in line.strip() for line in lines):
             return f"<pre>{html.escape(self.summary())}</pre>"
-        while lines and len(title) >= _WRAPPED and title[-1] not in ".:)":
+        wrapped = len(title) >= _WRAPPED
+        while wrapped and lines and title[-1] not in ".:)" and _GAP not in lines[0].strip():
             title += f" {lines.pop(0).strip()}"
         parts: list[list[str]] = [[]]  # paragraphs and lists in turn
         for line in (line for line in lines if _GAP not in line.strip()):

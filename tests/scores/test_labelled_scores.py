@@ -428,14 +428,12 @@ def test_results_are_read_in_terminal_and_notebook_alike(tmp_path: Path) -> None
         assert max(map(len, repr(result).splitlines())) <= 80
         page = result._repr_html_()
         first, *lines = repr(result).splitlines()
-        if hasattr(result, "tidy"):
-            # A table takes the place of the lines of columns; every sentence stays.
-            assert f"<p><b>{escape(first)}</b></p>" in page
-            assert page.count("<table") == 1
-            sentences = [line.strip() for line in lines if "  " not in line.strip()]
-            assert all(escape(line) in page for line in sentences)
-        else:
-            assert f"<pre>{escape(repr(result))}" in page
+        # A table takes the place of the lines of columns; every sentence stays.
+        assert f"<p><b>{escape(first)}</b></p>" in page
+        assert page.count("<table") == (not isinstance(result, hs.Registration))
+        row = "- " if isinstance(result, hs.FilledModels) else "  "
+        sentences = [line.strip().removeprefix("- ") for line in lines if row not in line.strip()]
+        assert all(escape(line) in page for line in sentences)
 
 
 def test_printed_names_of_twins_stay_apart() -> None:

@@ -184,7 +184,7 @@ def _pairs(rows: pd.DataFrame) -> pd.DataFrame:
 
     No difference of accuracies lies beyond 1, though an interval for all pairs at once may.
     """
-    shown = rows[rows["a"] == rows["a"].iloc[0]].head(LISTED_ITEMS)
+    shown: pd.DataFrame = rows[rows["a"] == rows["a"].iloc[0]].head(LISTED_ITEMS)
     ends = [end for end in ("conf_low", "conf_high") if end in shown]
     return shown.assign(**{end: shown[end].clip(-1.0, 1.0) for end in ends})
 
