@@ -17,7 +17,7 @@ from hatstats.inference.arrays import Floats
 from hatstats.inference.error_rows import ErrorRows, joint_freedom, known_of
 from hatstats.inference.influence import covariance_of_sums
 from hatstats.inference.intervals import NO_SPREAD
-from hatstats.scores.cell_weights import cell_weights, models_on_every
+from hatstats.scores.cell_weights import cell_weights, models_on_every, partial_languages
 from hatstats.scores.reference import reference_name
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile
@@ -165,6 +165,8 @@ def assemble(
     whole = None if influence is None else np.concatenate(influence)
     moves = [each.moves for each in sums if each.moves is not None]
     only = "" if chosen is None else f" Languages: {', '.join(chosen)} only."
+    if partial := partial_languages(cells):
+        only += f" Not asked of every model, left out: {', '.join(partial)}."
     flagged = profile.study.flagged
     out = set() if chosen is None else set(profile.target_languages) - set(chosen)
     used = flagged[~flagged["language"].isin(out)]

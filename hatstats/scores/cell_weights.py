@@ -41,6 +41,16 @@ def common_languages(cells: pd.DataFrame) -> dict[str, list[str]]:
     return shared
 
 
+def partial_languages(cells: pd.DataFrame) -> list[str]:
+    """Languages in no average, since some model lacks them; with several benchmarks, on which."""
+    shared = common_languages(cells)
+    return [
+        str(language) if len(shared) == 1 else f"{language} on {benchmark}"
+        for benchmark, rows in cells.groupby("benchmark", sort=False)
+        for language in sorted(set(rows["language"]) - set(shared[str(benchmark)]))
+    ]
+
+
 def cell_weights(cells: Sequence[pd.DataFrame], models: Sequence[str]) -> list[sparse.csr_array]:
     """Weights (M, C_b) of the cells of each benchmark, over shared languages, then benchmarks."""
     shared = common_languages(pd.concat(cells, ignore_index=True))

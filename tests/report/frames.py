@@ -291,6 +291,7 @@ def results(models: int = 20, families: int = 6, shift: float = 0.0) -> Results:
         },
         facts={
             "source_language": "Faroese",
+            "scored_languages": 10,
             "method": "aggregate",
             "reference": "pooled",
             "method_words": "from accuracies alone",

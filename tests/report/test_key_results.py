@@ -182,6 +182,14 @@ def test_many_weakly_identified_models_are_counted(length: int) -> None:
     assert line.startswith("Weakly identified, set aside here: 4 models, such as m_0-xxx")
 
 
+def test_a_language_that_a_model_lacks_is_not_counted_and_is_named_as_left_out() -> None:
+    scores = scores_of(aggregate_study(), [0.5, 0.7, 0.6, 0.4])
+    cells = pd.concat([scores.cells, scores.cells.iloc[:2].assign(language="sw")])
+    lines = lines_of(replace(scores, cells=cells))
+    assert "1 benchmark, 1 language (" in lines[0]
+    assert lines[-1].endswith("; 1 language not asked of every model left out.")
+
+
 def test_cells_that_were_used_are_not_called_left_out() -> None:
     assert lines_of()[-1] == "1 suspicious cell left out."
     assert lines_of(with_flagged=True)[-1] == "1 suspicious cell used."

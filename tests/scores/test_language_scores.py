@@ -181,6 +181,15 @@ def test_a_language_that_a_model_lacks_is_named_where_it_is_left_out() -> None:
     scores = hs.fit_profile(replace(study, counts=counts[~missing]), method="observed").hat()
     note = "Not asked of every model, left out: sw."
     assert note in scores.by("language").notes
+    assert scores.estimand.endswith(note)
+    assert note in " ".join(scores.summary().split())
+    whole = hs.fit_profile(study, method="observed").hat()
+    assert "left out" not in whole.estimand
+    both = two_benchmarks()
+    counts = both.counts
+    rows = (counts["benchmark"] == "x") & (counts["model"] == "a") & (counts["language"] == "sw")
+    several = hs.fit_profile(replace(both, counts=counts[~rows]), method="observed").hat()
+    assert "Not asked of every model, left out: sw on x." in several.estimand
     assert note not in scores.by("language", models=["b", "c"]).notes
     assert note not in scores.by("language", each_model=True).notes
 

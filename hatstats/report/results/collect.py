@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hatstats.estimators.aggregate.profile import FLAT, AggregateProfile
-from hatstats.report.results.key_results import guessing_names, leader, rejected
+from hatstats.report.results.key_results import guessing_names, leader, rejected, scored_languages
 from hatstats.report.results.plotted import (
     cell_rows,
     fitted_lines,
@@ -69,6 +69,7 @@ def frames_of(fits: Fits) -> dict[str, Any]:
             "models": len(scores.models),
             "families": int(table["family"].replace("", np.nan).nunique()),
             "languages": int(points["language"].nunique()),
+            "scored_languages": scored_languages(fits),
             "source_language": _source_languages(study),
             "benchmarks": len(fits.used.benchmark_names),
             "cells": len(study.counts[_CELL].drop_duplicates()),

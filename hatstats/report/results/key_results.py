@@ -10,6 +10,7 @@ import pandas as pd
 
 from hatstats.inference.result_frame import p_words
 from hatstats.report.results.results import Fits
+from hatstats.scores.cell_weights import common_languages, partial_languages
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.scores.ranks import leader_words
 from hatstats.study.describe import flagged_counts
@@ -112,7 +113,7 @@ def _head(fits: Fits) -> str:
         f"{_count(scores.nobs, 'model')}, "
         f"{_count(n_families, 'family') if n_families else 'families unknown'}, "
         f"{_count(scores.cells['benchmark'].nunique(), 'benchmark')}, "
-        f"{_count(scores.cells['language'].nunique(), 'language')}"
+        f"{_count(scored_languages(fits), 'language')}"
     )
     line = f"{counts} ({scores.method}, {scores.reference} reference)."
     return line if len(line) <= _WIDTH else f"{counts} ({scores.method}, {scores.reference})."
@@ -127,19 +128,26 @@ def _named(what: str, names: Sequence[str]) -> str:
 
 
 def _caveats(fits: Fits, specification: pd.DataFrame) -> str:
-    """Flagged cells, verdicts that other choices change, rejected fits; empty where none is."""
+    """What was left out, verdicts that other choices change, rejected fits; empty where none is."""
     parts, claims = [], len(fits.claims)
     if len(fits.study.flagged):
         what = "used" if fits.options.with_flagged else "left out"
         parts.append(f"{flagged_counts(fits.study, 'suspicious cell')} {what}")
     if unflagged := len(unflagged_cells(fits.study)):
         parts.append(f"{unflagged} suspicious cell{'s' * (unflagged > 1)} used: see check")
+    if partial := len(partial_languages(fits.scores.cells)):
+        parts.append(f"{_count(partial, 'language')} not asked of every model left out")
     if len(specification) > claims:
         parts.append(f"other choices change {_changes(specification)} of {claims} verdicts")
     if rejected(fits):
         parts.append("fits do not agree with their counts, intervals are wider")
     line = "; ".join(parts)
     return f"{line[0].upper()}{line[1:]}." if line else ""
+
+
+def scored_languages(fits: Fits) -> int:
+    """Number of languages that scores are averaged over, those that every model was asked in."""
+    return len(set().union(*common_languages(fits.scores.cells).values()))
 
 
 def guessing_names(fits: Fits) -> tuple[str, ...]:

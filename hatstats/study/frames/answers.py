@@ -34,13 +34,14 @@ ANSWER_WORDS: tuple[tuple[frozenset[str], frozenset[str]], ...] = tuple(
 def read_answers(cells: pd.Series, column: Columns) -> Array:
     """Read cells (n,) as 1 for right and 0 for wrong; anything else is counted and refused."""
     text = _text(cells)
+    drop = f"df.dropna(subset=[{column!r}])" if isinstance(column, str) else "dropna"
     refuse_cells(
         missing_cells(cells),
         "answers",
         "missing",
         column,
-        "drop the rows if they were not run (dropna); write 0 if no answer counts as wrong "
-        "(fillna(0)).",
+        f"drop the rows if they were not run ({drop}); write 0 if no answer counts as wrong "
+        f"({_selected(column)}.fillna(0)).",
         cells,
         show=False,
     )
