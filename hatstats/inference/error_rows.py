@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,10 @@ _OFTEN = 0.1
 class ErrorRows:
     """Errors of k estimates: `influence` (g, k) of items or clusters, and other `rows` (e, k).
 
-    Their covariance is ``g / (g - 1) influence' influence + rows' rows``; either may be None.
-    `moves` (w, k) of second sampling units, whose part of the covariance is among the rows, count
-    for degrees of freedom (`hatstats.inference.influence.second_unit_part`).
+    Their covariance is ``g / (g - 1) influence' influence + rows' rows + common' common``; any may
+    be None. `moves` (w, k) of second sampling units, whose part of the covariance is among the
+    rows, count for degrees of freedom (`hatstats.inference.influence.second_unit_part`). Rows of
+    `common` (c, k) are errors that other estimates have too, row by row (`joint_covariance`).
 
     Examples
     --------
@@ -43,10 +45,11 @@ class ErrorRows:
     influence: Floats | None = None
     rows: Rows | None = None
     moves: Floats | None = None
+    common: Floats | None = None
 
     @property
     def _parts(self) -> tuple[Any, ...]:
-        return self.influence, self.rows, self.moves
+        return self.influence, self.rows, self.moves, self.common
 
     @property
     def size(self) -> int:
@@ -62,8 +65,9 @@ class ErrorRows:
             groups = len(self.influence)
             factor = groups / (groups - 1.0) if groups > 1 else np.nan
             total += factor * (self.influence**2).sum(axis=0)
-        if self.rows is not None:
-            total += (self.rows**2).sum(axis=0)
+        for rows in (self.rows, self.common):
+            if rows is not None:
+                total += (rows**2).sum(axis=0)
         return total
 
     def of_sums(self, weights: Weights) -> ErrorRows:
@@ -90,6 +94,8 @@ class ErrorRows:
             cov[product.row, product.col] += product.data
         elif self.rows is not None:
             cov += self.rows.T @ self.rows
+        if self.common is not None:
+            cov += self.common.T @ self.common
         return cov
 
 
@@ -100,8 +106,31 @@ def known_of(parts: Iterable[Floats | None]) -> tuple[Floats, ...] | None:
     return known if known and len(known) == len(found) else None
 
 
+def _independent(parts: Sequence[ErrorRows]) -> list[ErrorRows]:
+    """Errors of k sums over parts, that which the parts have in common as one of its own."""
+    common = [each.common for each in parts if each.common is not None]
+    if not common:
+        return list(parts)
+    together = np.sum(common, axis=0)
+    return [*(replace(each, common=None) for each in parts), ErrorRows(rows=together)]
+
+
+def joint_covariance(parts: Sequence[ErrorRows]) -> Floats:
+    """Covariance (k, k) of k sums over parts, independent but for the errors they have in common.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> one = ErrorRows(rows=np.array([[1.0]]), common=np.array([[2.0]]))
+    >>> other = ErrorRows(rows=np.array([[1.0]]), common=np.array([[3.0]]))
+    >>> joint_covariance([one, other]).tolist()
+    [[27.0]]
+    """
+    return np.asarray(reduce(np.add, (each.matrix() for each in _independent(parts))))
+
+
 def joint_freedom(parts: Sequence[ErrorRows]) -> Floats:
-    """Degrees of freedom (k,) of variances of k sums over independent parts of the errors.
+    """Degrees of freedom (k,) of variances of k sums over the parts of `joint_covariance`.
 
     Infinite where the influence of items is unknown (`influence.degrees_of_freedom`).
     """
@@ -109,7 +138,7 @@ def joint_freedom(parts: Sequence[ErrorRows]) -> Floats:
     if influence is None:
         return np.full(parts[0].size, np.inf)
     moves = [each.moves for each in parts if each.moves is not None]
-    variance = np.sum([each.variance for each in parts], axis=0)
+    variance = np.sum([each.variance for each in _independent(parts)], axis=0)
     return degrees_of_freedom(np.concatenate(influence), moves, variance)
 
 

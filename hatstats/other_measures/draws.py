@@ -18,7 +18,6 @@ from hatstats.estimators.aggregate.panel_regression import Logits, Panel
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.methods import Method, fit_profile
 from hatstats.inference.arrays import Floats, Ints
-from hatstats.inference.error_rows import covariance_root
 from hatstats.inference.influence import influence_covariance
 from hatstats.inference.random_numbers import seeded
 from hatstats.inference.resampling.bootstrap import bootstrap_weights
@@ -285,21 +284,21 @@ def _from_means(
         raise NotIdentifiedError(
             "draws from a table of means take the reference common, pooled, uniform or own"
         )
-    models = profile.complete_models
-    parts = []
+    models, panel = profile.complete_models, profile.panel
+    parts, path_errors = [], panel.path_errors()
+    # Errors of the paths are common to benchmarks, all others are not.
+    errors = rng.standard_normal((n_draws, len(path_errors[0])))
     for b, part in enumerate(profile.parts):
         rows = [part.counts.models.index(name) for name in models]
-        panel = profile.panel
         path = panel.fit.params[panel.path_columns(b)]
-        root = covariance_root(panel.path_covariance(b))
         shape = (len(part.counts.models), 1 + len(part.counts.languages))
         moved = [(partial(_along, panel, b, path[None]), np.zeros((1, *shape)))]
         for start in range(0, n_draws, _BLOCK):
             count = min(_BLOCK, n_draws - start)
-            drawn = path + rng.standard_normal((count, path.size)) @ root
+            drawn = path + errors[start : start + count] @ path_errors[b]
             along = partial(_along, panel, b, drawn)
             moved.append((along, rng.standard_normal((count, *shape))))
-        filled = filled_targets(part, profile.panel, b)
+        filled = filled_targets(part, panel, b)
         found = [_cell_measures(part, filled, rows, reference, *each) for each in moved]
         parts.append(_concatenated(found))
     return _as_draws(models, parts, "sampling errors of cells drawn")

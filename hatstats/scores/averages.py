@@ -14,7 +14,7 @@ from scipy import sparse
 
 from hatstats.errors import DegenerateDataWarning, NotIdentifiedError
 from hatstats.inference.arrays import Floats
-from hatstats.inference.error_rows import ErrorRows, joint_freedom, known_of
+from hatstats.inference.error_rows import ErrorRows, joint_covariance, joint_freedom, known_of
 from hatstats.inference.influence import covariance_of_sums
 from hatstats.inference.intervals import NO_SPREAD
 from hatstats.scores.cell_weights import cell_weights, models_on_every, partial_languages
@@ -152,7 +152,7 @@ def assemble(
         maps.append(sparse.block_diag(parts, format="csr"))
     values = np.sum([A @ block.values for A, block in zip(maps, blocks, strict=True)], axis=0)
     sums = [block.errors.of_sums(A) for A, block in zip(maps, blocks, strict=True)]
-    joint = reduce(np.add, (each.matrix() for each in sums))
+    joint = joint_covariance(sums)
     of_cells = [block.errors.some(slice(len(block.cells))) for block in blocks]
     cells = pd.concat([block.cells for block in blocks], ignore_index=True).assign(
         std_error=np.sqrt(np.concatenate([each.variance for each in of_cells])),

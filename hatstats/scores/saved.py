@@ -50,7 +50,7 @@ def write(path: str | Path, scores: Any) -> None:
         if field.name in _TABLES:
             value = _plain_table(value)
         elif field.name == "cell_errors":
-            value = tuple({name: getattr(each, name) for name in _ERRORS} for each in value)
+            value = tuple({n: getattr(each, n) for n in (*_ERRORS, "common")} for each in value)
         facts[field.name] = value
     with whole_output(path, _written, name="the file of scores", folder=False) as new:
         try:
@@ -154,7 +154,7 @@ def _cell_errors(facts: dict[str, Any], cells: pd.DataFrame) -> tuple[ErrorRows,
     widths = cells.groupby("benchmark", sort=False).size().to_list() if len(cells) else []
     if facts["schema_version"] == VERSION:
         return tuple(
-            ErrorRows(*(_rows(part[name], width) for name in _ERRORS))
+            ErrorRows(*(_rows(part[n], width) for n in _ERRORS), _rows(part.get("common"), width))
             for part, width in zip(facts["cell_errors"], widths, strict=True)
         )
     known = (

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from hatstats.inference.arrays import Floats
-from hatstats.inference.error_rows import ErrorRows, joint_freedom
+from hatstats.inference.error_rows import ErrorRows, joint_covariance, joint_freedom
 from hatstats.inference.influence import degrees_of_freedom
 from hatstats.inference.intervals import logit_interval, wald_interval
 from hatstats.inference.labelled import Contrast
@@ -261,7 +261,7 @@ class HatScores(AveragedByLanguage):
             term, weights = difference_in_languages(self.models, self.cells, *sides)
             value = weights @ self.cells["estimate"].to_numpy(dtype=float)
             errors = self.errors_of_cells(weights[None])
-            variance = np.sum([each.variance for each in errors])
+            variance = joint_covariance(errors)[0, 0]
             df = float(joint_freedom(errors)[0])
         row = tidy_frame(
             term,

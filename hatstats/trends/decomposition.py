@@ -348,19 +348,24 @@ def _from_means(
     profile: AggregateProfile, first: tuple[str, ...], second: tuple[str, ...]
 ) -> tuple[Floats, Floats]:
     """The four terms of `_WEIGHTS` and their covariance (4, 4), means over benchmarks."""
-    values, cov = np.zeros(4), np.zeros((4, 4))
-    share = 1.0 / len(profile.parts)
-    for b in range(len(profile.parts)):
-        part_values, part_cov = _one_benchmark(profile, b, first, second)
+    values, cov, along, share = np.zeros(4), np.zeros((4, 4)), [], 1.0 / len(profile.parts)
+    # Errors of the paths are common to benchmarks, all others are not.
+    for b, path in enumerate(profile.panel.path_errors()):
+        part_values, part_cov, by_path = _one_benchmark(profile, b, first, second)
         values += share * part_values
         cov += share**2 * part_cov
-    return values, cov
+        along.append(share * by_path @ path.T)
+    moved = np.sum(along, axis=0)
+    return values, cov + moved @ moved.T
 
 
 def _one_benchmark(
     profile: AggregateProfile, b: int, first: tuple[str, ...], second: tuple[str, ...]
-) -> tuple[Floats, Floats]:
-    """R_a, R_b, H_a(G_b), H_b(G_a) of benchmark b, means over pairs and languages; covariance."""
+) -> tuple[Floats, Floats, Floats]:
+    """R_a, R_b, H_a(G_b), H_b(G_a) of benchmark b, means over pairs and languages.
+
+    Beside them their covariance (4, 4) for a known path, and derivatives by its coefficients.
+    """
     part = profile.parts[b]
     names, chance = part.counts.models, part.counts.chance
     panel = profile.panel
@@ -390,7 +395,6 @@ def _one_benchmark(
             gradient[column, cells.stop :] += (basis[x] - basis[m]) * slope.sum()
     gradient[:, cells] = on_cells.reshape(4, -1) @ fill
     sampling = gradient[:, : cells.stop] @ sampling_errors(part, profile.correlation).T
-    along = gradient[:, cells.stop :]
-    cov = sampling @ sampling.T + along @ panel.path_covariance(b) @ along.T
+    cov = sampling @ sampling.T
     cov += np.einsum("cml,dml,ml->cd", on_cells, on_cells, extra)
-    return values, cov
+    return values, cov, gradient[:, cells.stop :]

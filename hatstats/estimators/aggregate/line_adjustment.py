@@ -12,7 +12,7 @@ from scipy import sparse, special
 from hatstats.errors import NotIdentifiedError
 from hatstats.estimators.aggregate.panel_regression import Logits, Panel
 from hatstats.inference.arrays import Floats
-from hatstats.inference.error_rows import ErrorRows, covariance_root
+from hatstats.inference.error_rows import ErrorRows
 from hatstats.scores.counts import AggregateCounts
 from hatstats.scores.reference import reference_mixture
 
@@ -110,6 +110,7 @@ def line_scores(
     """HAT (M, L) of benchmark `b`, and its errors with those of source accuracy.
 
     Errors (M L + M) are of the cells, model by model, then of the source accuracies (proportions).
+    Those of the path are common to benchmarks.
     """
     chance = logits.counts.chance
     target, fill, extra = filled_targets(logits, panel, b)
@@ -120,8 +121,8 @@ def line_scores(
     on_path = panel.path(b, nodes)
     estimate, by_target = np.empty((2, count, languages))
     by_path = np.empty((count, languages, basis.shape[1]))
-    # Places and values of derivatives with respect to errors of source logits (M), of target logits
-    # (M L) and of the path's coefficients.
+    # Places and values of derivatives with respect to errors of source logits (M) and of target
+    # logits (M L).
     cells = np.arange(count * languages, dtype=np.int32).reshape(count, languages)
     places: list[tuple[Any, Any]] = []
     values: list[Floats] = []
@@ -147,23 +148,17 @@ def line_scores(
     places.append((cells.size + np.arange(count), np.arange(count)))
     values.append(np.sqrt(accuracy * (1.0 - accuracy) / trials / logits.source_var))
 
-    by_error, width = fill.tocoo(), basis.shape[1]
+    by_error = fill.tocoo()
     places.append((by_error.row, count + by_error.col))
     values.append(by_target.ravel()[by_error.row] * by_error.data)
-    first = count + cells.size
-    places.append(
-        (np.repeat(cells, width), first + np.tile(np.arange(width, dtype=np.int32), cells.size))
-    )
-    values.append(by_path.ravel())
     row, column = (np.concatenate(each) for each in zip(*places, strict=True))
-    shape = cells.size + count, first + width
+    shape = (cells.size + count,) * 2
     gradient = sparse.csr_array((np.concatenate(values), (row, column)), shape)
-    roots: list[Any] = [
-        sampling_errors(logits, correlation),
-        covariance_root(panel.path_covariance(b)),
-    ]
     predicted = np.flatnonzero(extra)
     alone = (by_target * np.sqrt(extra)).ravel()[predicted], (np.arange(predicted.size), predicted)
     own = sparse.csr_array(alone, (predicted.size, shape[0]))
-    moved: list[Any] = [sparse.block_diag(roots) @ gradient.T, own]
-    return estimate, ErrorRows(rows=sparse.vstack(moved, format="csc"))
+    moved: list[Any] = [sampling_errors(logits, correlation) @ gradient.T, own]
+    along = panel.path_errors()[b] @ by_path.reshape(cells.size, -1).T
+    return estimate, ErrorRows(
+        rows=sparse.vstack(moved, format="csc"), common=np.pad(along, ((0, 0), (0, count)))
+    )

@@ -29,6 +29,7 @@ from scipy import linalg, special
 from hatstats.errors import ConvergenceWarning, NotIdentifiedError
 from hatstats.estimators.aggregate.source_curve import bends, expected_bends, knots_of
 from hatstats.inference.arrays import Bools, Floats, Ints
+from hatstats.inference.error_rows import covariance_root
 from hatstats.inference.progress import Progress
 from hatstats.inference.reml.nested_regression import Design, NestedFit, distinct, nested_rows
 from hatstats.scores.counts import AggregateCounts
@@ -155,10 +156,12 @@ class Panel:
         coefficients = self.fit.params[self.path_columns(b)]
         return np.asarray(self.path_basis(b, source, slopes=slopes) @ coefficients, dtype=float)
 
-    def path_covariance(self, b: int) -> Floats:
-        """Model-based covariance of the path's coefficients."""
-        columns = self.path_columns(b)
-        return self.fit.cov[np.ix_(columns, columns)]
+    def path_errors(self) -> list[Floats]:
+        """Rows (P, columns) of each path: the same P errors, as of models, move all benchmarks."""
+        columns = [self.path_columns(b) for b in range(len(self.source_fit))]
+        every = np.concatenate(columns)
+        root = covariance_root(self.fit.cov[np.ix_(every, every)])
+        return np.split(root, np.cumsum([own.size for own in columns])[:-1], axis=1)
 
     def bend_test(self) -> float:
         """P value of the bends being zero, on F with models less coefficients; NaN without."""

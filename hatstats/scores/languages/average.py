@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy import linalg, sparse
+from scipy import sparse
 
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.inference.arrays import Floats
-from hatstats.inference.error_rows import ErrorRows, known_of
+from hatstats.inference.error_rows import ErrorRows, joint_covariance, known_of
 from hatstats.inference.error_rows import Weights as SumWeights
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.validation import member
@@ -64,8 +64,7 @@ class AveragedByLanguage(RankedScores):
                 hint="ask scores.contrast(a, b, languages=...) or scores.by(...) for what is "
                 "needed, or scores.covariance_of_cells(weights).",
             )
-        blocks = [each.matrix() for each in self.cell_errors]
-        return np.asarray(linalg.block_diag(*blocks)) if blocks else np.zeros((0, 0))
+        return self.covariance_of_cells(sparse.eye_array(len(self.cells), format="csr"))
 
     def errors_of_cells(self, weights: SumWeights) -> tuple[ErrorRows, ...]:
         """Errors of sums of the cells with weights (K, C), by benchmark."""
@@ -77,8 +76,9 @@ class AveragedByLanguage(RankedScores):
 
     def covariance_of_cells(self, weights: SumWeights) -> Floats:
         """Covariance (K, K) of sums of the cells with weights (K, C), dense or sparse."""
-        zero = np.zeros((weights.shape[0],) * 2)
-        return sum((each.matrix() for each in self.errors_of_cells(weights)), start=zero)
+        if not self.cell_errors:
+            return np.zeros((weights.shape[0],) * 2)
+        return joint_covariance(self.errors_of_cells(weights))
 
     def by(
         self,
@@ -189,7 +189,7 @@ def language_scores(
         models=tuple(chosen),
         units=units,
         unit_values=projection @ values,
-        unit_cov=np.sum([each.matrix() for each in errors], axis=0),
+        unit_cov=joint_covariance(errors),
         parts=parts,
         influence=None if influence is None else np.concatenate(influence),
         wordings=known_of(each.moves for each in errors),

@@ -73,7 +73,8 @@ def dense(
     group = np.r_[np.full(count, -1), np.tile(np.arange(languages), count)]
     link = np.where(group[:, None] == group, correlation, 0.0)
     np.fill_diagonal(link, 1.0)
-    errors = linalg.block_diag(link * np.outer(sd, sd), panel.path_covariance(0))
+    path = panel.path_columns(0)
+    errors = linalg.block_diag(link * np.outer(sd, sd), panel.fit.cov[np.ix_(path, path)])
     cov = gradient @ errors @ gradient.T
     cov[rows, rows] += (by_target**2 * extra).ravel()
     return estimate, cov
