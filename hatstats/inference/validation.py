@@ -12,6 +12,8 @@ from hatstats.inference.arrays import Floats, Ints
 
 #: Singular values up to this share of the largest are zero.
 RANK_TOLERANCE = 1e-10
+#: Most memory that the arrays of one answer may take, in GB.
+MOST_MEMORY = 8.0
 
 
 def member(
@@ -41,6 +43,18 @@ def in_range(name: str, value: float, bounds: str, hint: str) -> None:
     inside = low < value < high or (value == low and bounds[0] == "[")
     if not (inside or (value == high and bounds[-1] == "]")):
         raise DataError(f"{name} lies in {bounds}", column=name, value=value, hint=hint)
+
+
+def fits_in_memory(what: str, size: float, hint: str) -> None:
+    """Refuse arrays of `size` bytes, more than `MOST_MEMORY`, by a `DataError`.
+
+    Examples
+    --------
+    >>> fits_in_memory("a covariance of 1000 cells", 8 * 1000**2, "ask for less.")
+    """
+    if size > MOST_MEMORY * 1e9:
+        need, most = f"{size / 1e9:,.0f} GB", f"{MOST_MEMORY:g} GB"
+        raise DataError(f"{what} would take {need} of memory, and {most} are the most", hint=hint)
 
 
 def negative_variance(names: Sequence[str], matrix: Floats, scale: float) -> list[str]:

@@ -23,6 +23,7 @@ from hatstats.inference.random_numbers import seeded
 from hatstats.inference.resampling.bootstrap import bootstrap_weights
 from hatstats.inference.result_frame import Printed, ResultFrame
 from hatstats.inference.tidy import rows_of_tests
+from hatstats.inference.validation import fits_in_memory
 from hatstats.other_measures.formulas import (
     LOGITS,
     MEANING,
@@ -118,8 +119,19 @@ class MeasureDraws(Printed):
 
         Measures of which a lower value means more transfer change sign. Noise makes rankings agree
         less than they would without; limits by Fisher's z around the agreement that was seen.
+
+        Raises
+        ------
+        DataError
+            If the pairs of models of all draws would take more than 8 GB.
         """
         usable = [name for name in self.terms if np.isfinite(self.estimate[name]).all()]
+        count, number = len(self.models), len(next(iter(self.draws.values())))
+        fits_in_memory(
+            f"rankings of {count} models in {number} draws of {len(usable)} measures",
+            0.5 * count**2 * number * (24.0 + len(usable)),
+            "take fewer draws (n_draws=) or models.",
+        )
         upper = np.triu_indices(len(self.models), 1)
         signs, own = {}, {}
         for name in usable:
@@ -196,6 +208,11 @@ def measure_draws(
         With ``.tidy()``, intervals of every measure, and ``.agreement()``, the agreement
         of their rankings.
 
+    Raises
+    ------
+    DataError
+        If the draws would take more than 8 GB.
+
     Examples
     --------
     >>> import hatstats as hs
@@ -210,6 +227,12 @@ def measure_draws(
     generator, seed = seeded(rng)
     profile = fit_profile(study, method=method)
     chosen = settled(reference, study)
+    cells = [len(part.models) * (1.0 + len(part.languages)) for part in profile.counts]
+    fits_in_memory(
+        f"{n_draws} draws of {sum(cells):.0f} accuracies",
+        8.0 * (3.0 * n_draws * sum(cells) + 5.0 * min(n_draws, _BLOCK) * max(cells)),
+        "take fewer draws (n_draws=), models or languages.",
+    )
     if isinstance(profile, ItemProfile):
         return replace(_from_items(profile, chosen, n_draws, generator), seed=seed)
     assert isinstance(profile, AggregateProfile)

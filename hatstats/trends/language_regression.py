@@ -19,12 +19,15 @@ from scipy import sparse
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.inference.arrays import Floats
 from hatstats.inference.reml.mixed import fit_mixed, shared_by_pairs
+from hatstats.inference.validation import fits_in_memory
 from hatstats.scores.cell_weights import names_of
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import as_scores
 from hatstats.trends.design import Design, build_design
 from hatstats.trends.language_trend import LanguageTrend, centred, random_effects
 
+#: Bytes that the covariance of scores by language and its factors take for each pair of them.
+_PAIR = 92.0
 #: Groups beyond the coefficients of their covariates that a variance over them needs at least.
 _SPARE = 3
 
@@ -64,7 +67,8 @@ def fit_language_trend(
     Raises
     ------
     DataError
-        For a formula that cannot be read, an unknown fact or model, and scores without cells.
+        For a formula that cannot be read, an unknown fact or model, scores without cells, and cells
+        whose covariance would take more than 8 GB (some 9,000).
     NotIdentifiedError
         If languages or models are too few for the coefficients.
 
@@ -95,6 +99,11 @@ def fit_language_trend(
     design = build_design(frame, whole, frame["row_language"].tolist())
     used = frame["model"].isin(design.models).to_numpy()
     rows, frame = rows[used], frame[used].reset_index(drop=True)
+    fits_in_memory(
+        f"a trend of {len(rows)} scores by language",
+        _PAIR * len(rows) ** 2,
+        "name fewer models (models=), or average over languages: fit_trend(scores, formula).",
+    )
     terms = design.terms
     level = [
         "",

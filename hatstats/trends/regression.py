@@ -16,7 +16,7 @@ from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.inference.arrays import Floats
 from hatstats.inference.linalg import one_thread
 from hatstats.inference.reml.meta_regression import RemlFit, fit_reml
-from hatstats.inference.validation import member, negative_variance
+from hatstats.inference.validation import fits_in_memory, member, negative_variance
 from hatstats.scores.scores import HatScores
 from hatstats.scores.transfer_profile import TransferProfile, as_scores
 from hatstats.study.read import refused
@@ -32,8 +32,8 @@ from hatstats.trends.standard_errors import (
 )
 from hatstats.trends.trend import TrendFit
 
-#: Most accuracies of one trend by accuracies alone; its covariances and their factors take 7 GB.
-MOST_ROWS = 10_000
+#: Bytes that covariances and their factors take for each pair of accuracies of a trend.
+_PAIR = 74.0
 
 
 @one_thread
@@ -296,12 +296,11 @@ def _one_regression(
 ) -> TrendFit:
     """Target logits regressed on source logits and covariates together."""
     count = int(np.isin(profile.panel.model, design.models).sum())
-    if count > MOST_ROWS:
-        raise DataError(
-            f"{count} accuracies in target languages are too many for one trend, whose covariances "
-            f"would take {count**2 * 74 / 1e9:.0f} GB",
-            hint=f"leave out models, languages or benchmarks, until {MOST_ROWS} are left.",
-        )
+    fits_in_memory(
+        f"a trend of {count} accuracies in target languages",
+        _PAIR * count**2,
+        "leave out models, languages or benchmarks, until 10,000 are left.",
+    )
     panel = _panel(profile, design, profile.panel)
     fit = panel.fit.dense
     units = dict(zip(design.models, _units(design.clusters, design.models), strict=True))

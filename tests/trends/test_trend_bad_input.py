@@ -11,8 +11,8 @@ import pytest
 
 from hatstats.errors import DataError, HatstatsError, NotIdentifiedError
 from hatstats.estimators.aggregate.profile import fit_aggregate
+from hatstats.inference import validation
 from hatstats.study.read import read_study
-from hatstats.trends import regression
 from hatstats.trends.claims.verdicts import evaluate_claims
 from hatstats.trends.regression import fit_trend
 from tests.trends.makers import (
@@ -277,6 +277,6 @@ def test_more_accuracies_than_memory_holds_are_refused_bad_input(
 ) -> None:
     target = np.random.default_rng(12).uniform(0.3, 0.9, (20, 3))
     profile = fit_aggregate(aggregate_study(table_of_models(12), target))
-    monkeypatch.setattr(regression, "MOST_ROWS", profile.panel.fit.y.size - 1)
-    with pytest.raises(DataError, match="accuracies in target languages are too many"):
+    monkeypatch.setattr(validation, "MOST_MEMORY", 1e-9 * profile.panel.fit.y.size**2)
+    with pytest.raises(DataError, match="trend of 40 accuracies in target languages would take"):
         fit_trend(profile, "release_year")

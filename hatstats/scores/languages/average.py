@@ -14,7 +14,7 @@ from hatstats.inference.arrays import Floats
 from hatstats.inference.error_rows import ErrorRows, joint_covariance, known_of
 from hatstats.inference.error_rows import Weights as SumWeights
 from hatstats.inference.result_frame import ResultFrame
-from hatstats.inference.validation import member
+from hatstats.inference.validation import fits_in_memory, member
 from hatstats.scores.cell_weights import common_languages, names_of
 from hatstats.scores.languages.estimates import shares
 from hatstats.scores.languages.result import LanguageScores
@@ -23,8 +23,6 @@ from hatstats.scores.ranks import RankedScores
 #: A `hatstats.scores.scores.HatScores`, whose module imports this one.
 HatScores = Any
 
-#: Most cells whose whole covariance is made, which takes 0.8 GB.
-MOST_CELLS = 10_000
 #: Average over languages: equal, by a column of the table of languages, or by numbers of one's own.
 Weights = str | Mapping[str, float] | None
 
@@ -55,15 +53,14 @@ class AveragedByLanguage(RankedScores):
         Raises
         ------
         DataError
-            If it would have more than `MOST_CELLS` rows.
+            If it would take more than 8 GB with what it is made of (some 18,000 cells).
         """
-        if len(self.cells) > MOST_CELLS:
-            raise DataError(
-                f"the covariance of {len(self.cells)} cells would take "
-                f"{len(self.cells) ** 2 * 8e-9:.0f} GB",
-                hint="ask scores.contrast(a, b, languages=...) or scores.by(...) for what is "
-                "needed, or scores.covariance_of_cells(weights).",
-            )
+        fits_in_memory(
+            f"the covariance of {len(self.cells)} cells",
+            24.0 * len(self.cells) ** 2,
+            "ask scores.contrast(a, b, languages=...) or scores.by(...) for what is needed, or "
+            "scores.covariance_of_cells(weights).",
+        )
         return self.covariance_of_cells(sparse.eye_array(len(self.cells), format="csr"))
 
     def errors_of_cells(self, weights: SumWeights) -> tuple[ErrorRows, ...]:
@@ -114,7 +111,8 @@ class AveragedByLanguage(RankedScores):
         Raises
         ------
         DataError
-            For an unknown model or column, and weights that are not positive numbers.
+            For an unknown model or column, weights that are not positive numbers, and means of so
+            many cells that their covariance would take more than 8 GB.
 
         Examples
         --------
@@ -161,6 +159,7 @@ def language_scores(
     units = used.assign(model=used["model"] if each else "")
     units = units[["model", "benchmark", "language"]].drop_duplicates(ignore_index=True)
     units["weight"] = units["language"].map(_language_weights(scores, weights, units["language"]))
+    _check_memory(units, group_of, column, each)
     projection = _projection(scores, used.index.to_numpy(), units, each)
     errors = scores.errors_of_cells(projection)
     influence = known_of(each.influence for each in errors)
@@ -198,6 +197,18 @@ def language_scores(
         scope=scores.scope,
         notes=tuple(notes),
         bounded=scores.bounded,
+    )
+
+
+def _check_memory(units: pd.DataFrame, group_of: dict[str, str], column: str, each: bool) -> None:
+    """Refuse U units and K groups whose covariance (U, U) and weights (K, B, U) are too large."""
+    groups = units.assign(group=units["language"].map(group_of))[["model", "group"]]
+    known = len(groups.drop_duplicates()) * units["benchmark"].nunique()
+    what = "scores of each model" if each else "means over models"
+    fits_in_memory(
+        f"{what} by {column}, made of {len(units)} values by language,",
+        8.0 * len(units) * (3.0 * len(units) + 2.0 * known),
+        "name fewer models (models=), or compare two by scores.contrast(a, b, languages=...).",
     )
 
 

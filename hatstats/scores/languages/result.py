@@ -15,7 +15,7 @@ from hatstats.inference.labelled import Contrast
 from hatstats.inference.random_numbers import RandomSource
 from hatstats.inference.result_frame import ResultFrame
 from hatstats.inference.tidy import tidy_frame
-from hatstats.inference.validation import member
+from hatstats.inference.validation import fits_in_memory, member
 from hatstats.scores.cell_weights import group_name, names_of
 from hatstats.scores.languages.estimates import LanguageEstimates
 from hatstats.scores.score_text import language_text
@@ -250,6 +250,11 @@ class LanguageScores(LanguageEstimates):
         DataFrame
             Tidy rows, the higher of each pair first, with `a, b` and `p_adjusted`.
 
+        Raises
+        ------
+        DataError
+            If no pair shares a benchmark, or all pairs would take more than 8 GB.
+
         Examples
         --------
         >>> import hatstats as hs
@@ -261,6 +266,13 @@ class LanguageScores(LanguageEstimates):
         names, models = self.names, self._models
         order = sorted(range(len(names)), key=lambda k: -self.estimates[k])
         by_model = self.column != "model"
+        sizes = pd.Series(models if by_model else "").value_counts().to_numpy(dtype=float)
+        number = float((sizes * (sizes - 1.0)).sum()) / 2.0
+        fits_in_memory(
+            f"{number:.0f} differences by {self.column}",
+            32.0 * number * len(self.units),
+            "ask contrast(a, b), between(a, b) or against_mean().",
+        )
         rows, terms, sides = [], [], []
         for j, k in combinations(order, 2):
             comparable = (self._has[j] & self._has[k]).any()

@@ -159,6 +159,6 @@ def test_the_whole_covariance_of_too_many_cells_is_refused() -> None:
     rows = panel_rows(rng.normal(0.6, 0.9, 4), LANGUAGES, rng=rng)
     scores = fit_aggregate(study_of(rows, chance=0.25), slope=1.0).hat()
     assert scores.cells_cov.shape == (12, 12)
-    many = replace(scores, cells=pd.concat([scores.cells] * 1000, ignore_index=True))
-    with pytest.raises(DataError, match=r"12000 cells would take 1 GB.*languages"):
+    many = replace(scores, cells=pd.concat([scores.cells] * 2000, ignore_index=True))
+    with pytest.raises(DataError, match=r"24000 cells would take 14 GB.*languages"):
         many.cells_cov  # noqa: B018
