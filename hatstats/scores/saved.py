@@ -33,7 +33,7 @@ _OPTIONAL = {"influence": "*M", "target": "M", "beside_influence": "*B", "given_
 #: Widths of arrays of benchmarks, each of its own size.
 _BLOCKS = {"wordings": "M", "beside_wordings": "B"}
 #: Parts of the errors of the cells of a benchmark.
-_ERRORS = ("influence", "rows", "moves")
+_ERRORS = ("influence", "rows", "moves", "common")
 #: Parts of a sparse array.
 _SPARSE = ("data", "indices", "indptr")
 # Arrays of more numbers are written as text in base 64, of their bytes as 64-bit floats.
@@ -50,7 +50,7 @@ def write(path: str | Path, scores: Any) -> None:
         if field.name in _TABLES:
             value = _plain_table(value)
         elif field.name == "cell_errors":
-            value = tuple({n: getattr(each, n) for n in (*_ERRORS, "common")} for each in value)
+            value = tuple({n: getattr(each, n) for n in _ERRORS} for each in value)
         facts[field.name] = value
     with whole_output(path, _written, name="the file of scores", folder=False) as new:
         try:
@@ -153,8 +153,9 @@ def _cell_errors(facts: dict[str, Any], cells: pd.DataFrame) -> tuple[ErrorRows,
     """Errors of the cells of each benchmark, of which version 1 has the whole covariance."""
     widths = cells.groupby("benchmark", sort=False).size().to_list() if len(cells) else []
     if facts["schema_version"] == VERSION:
+        # Where nothing is common to benchmarks a file may leave it out.
         return tuple(
-            ErrorRows(*(_rows(part[n], width) for n in _ERRORS), _rows(part.get("common"), width))
+            ErrorRows(*(_rows(({"common": None} | part)[name], width) for name in _ERRORS))
             for part, width in zip(facts["cell_errors"], widths, strict=True)
         )
     known = (
