@@ -73,7 +73,7 @@ def claim_draws(fit: Posterior, claim: Mapping[str, Any]) -> tuple[str, Floats, 
             if name not in scores.models:
                 raise NotIdentifiedError(f"no model {name} has a score here.")
         draws = scores.flat @ difference(scores.models, model, other)[1]
-        return f"HAT of {model} less HAT of {other}", draws, float(claim["threshold"])
+        return f"HAT of {model} minus HAT of {other}", draws, float(claim["threshold"])
     raise DataError(
         "unknown kind of claim",
         file="study.toml",

@@ -225,8 +225,8 @@ def claimed_direction(claim: Mapping[str, Any]) -> str:
     return str(claim.get("direction", "less" if below else "greater"))
 
 
-def compared_groups(claim: Mapping[str, Any], joined: str = "less") -> str:
-    """What a claim of non-inferiority is about: ``HAT at 1B less HAT at 30B parameters``."""
+def compared_groups(claim: Mapping[str, Any], joined: str = "minus") -> str:
+    """What a claim of non-inferiority is about: ``HAT at 1B minus HAT at 30B parameters``."""
     variable, small, large = claim.get("variable", "params_total"), claim["small"], claim["large"]
     if isinstance(small, str):
         return f"HAT of {variable} {small} {joined} HAT of {large}"

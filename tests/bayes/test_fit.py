@@ -191,7 +191,7 @@ def test_contrasts_directions_and_groups_are_read_as_by_the_regression() -> None
     grouped = replace(fit, design=trend_design(models, "C(group)"))
     groups = {"small": "small", "large": "large", "variable": "group", "margin": 0.05}
     row = grouped.claims([{"name": "g", "kind": "non_inferiority", **groups}]).iloc[0]
-    assert row["quantity"] == "HAT of group small less HAT of large"
+    assert row["quantity"] == "HAT of group small minus HAT of large"
     assert abs(row["estimate"]) > 0.0
 
 

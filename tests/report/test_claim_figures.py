@@ -140,7 +140,7 @@ def test_leakage_has_a_bar_per_measure_and_writes_its_value() -> None:
 
 def test_tables_of_claims() -> None:
     margins = str(table_of("margins", margin_frame()).rows)
-    assert "registered" in margins
+    assert "claimed" in margins
     assert "small models not" in margins
     shares = pd.DataFrame(
         {"claim": ["a"], "verdict": ["supported"], "count": [3], "share": [0.75],

@@ -322,7 +322,7 @@ def test_a_specification_curve_is_sorted_and_its_matrix_has_the_choices() -> Non
     )
     framed, _ = specification(wide)
     assert framed.get_ylim()[1] < 1.0
-    assert "A far wider interval leaves the frame." in caption(framed)
+    assert "Far wider intervals are cut at the frame." in caption(framed)
 
 
 def test_a_specification_curve_is_that_of_one_claim() -> None:

@@ -143,7 +143,7 @@ def test_key_results_and_verdicts_come_first(page: str) -> None:
             "in the source language (Faroese)",
             "<strong>Highest: ",
             "Transfer in small models is not broken.",
-            "like these: change of HAT per year is −0.012 [−0.045,&nbsp;0.020].",
+            "change of HAT per year is −0.012 [−0.045,&nbsp;0.020] (95&nbsp;% interval).",
             "<strong>Refuted</strong> for these models",
             "Inconclusive</strong></a>: ",
             "Refuted</strong></a> for these models: ",

@@ -139,6 +139,8 @@ def test_every_special_character_is_escaped() -> None:
     assert escape_latex("a_b") == r"a\_b"
     assert escape_latex("\\") == r"\textbackslash{}"
     assert escape_latex("−") == "$-$"
+    assert escape_latex("adjusted p = 0.2; p values") == "adjusted $p$ = 0.2; $p$ values"
+    assert escape_latex("model p, Pop-p = 3, map = 3") == "model p, Pop-p = 3, map = 3"
 
 
 @given(st.text(alphabet=st.sampled_from(list("ab \\&%$#_{}~^<>−∞…×"))))
@@ -454,7 +456,7 @@ def test_numbers_are_aligned_by_siunitx_and_texts_among_them_in_braces() -> None
     columns = [Column("a", "A"), Column("value", "B", "value"), Column("p_value", "p", "p")]
     lines = to_latex(make_table(frame, columns), caption="c", label="l", note="n_1").splitlines()
     assert r"  \begin{tabular}{@{}lS[table-format=-2.3]S[table-format=1.3]@{}}" in lines
-    assert r"    A & {B} & {p} \\" in lines
+    assert r"    A & {B} & {$p$} \\" in lines
     assert r"    x & -0.250 & {\textless{}0.001} \\" in lines
     assert r"    z & {--} & {--} \\" in lines
     assert r"  \par\smallskip\parbox{\linewidth}{\footnotesize n\_1}" in lines

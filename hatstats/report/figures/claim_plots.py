@@ -136,7 +136,7 @@ def _over_studies(rows: pd.DataFrame, ax: layout.Given) -> list[Axes]:
     verdicts = rows.groupby(["claim", "verdict"]).size().reset_index().to_numpy().tolist()
     sheet.describe(
         "Claims in several studies: estimate against the threshold (dotted), each claim in its own "
-        "units. Thick: interval and verdict in the registered scope (hollow: inconclusive); thin, "
+        "units. Thick: interval and verdict in the scope claimed (hollow: inconclusive); thin, "
         "below it: those in the other scope.",
         f"{len(names)} claims in {len(studies)} studies: " + "; ".join(
             f"{words(name)} {verdict} in {count}" for name, verdict, count in verdicts
@@ -227,7 +227,7 @@ def margins(table: pd.DataFrame, *, ax: layout.Given = None) -> list[Axes]:
     names = ", ".join(words(name) for name, _ in groups)
     sheet.describe(
         "One-sided p of each claim of non-inferiority, adjusted for all claims tested, for every "
-        f"margin. Dotted: p = {_LEVEL:g}; thin line: the registered margin.",
+        f"margin. Dotted: p = {_LEVEL:g}; thin line: the margin claimed.",
         f"P values of {len(groups)} claim{'s' if len(groups) > 1 else ''} ({names}) by margin, "
         f"from {table['p_holm'].max():.3f} to {table['p_holm'].min():.2g}.",
     )

@@ -111,9 +111,9 @@ def _words(rows: pd.DataFrame, clear: pd.DataFrame, ends: int, low: float) -> tu
             "the strip of their family."
         )
     if weak:
-        cut = " An interval may leave the frame." if not ends else ""
+        cut = "; their intervals may be cut at the frame" if not ends else ""
         where = "and at the foot, " if not ends else ""
-        parts.append(f"Hollow, {where}{weak} weakly identified by the data.{cut}")
+        parts.append(f"Hollow, {where}{weak} weakly identified by the data{cut}.")
     alt = f"Scores of {models} with intervals, best first."
     known = clear if len(clear) else rows
     best, last = known.iloc[0], known.iloc[-1]

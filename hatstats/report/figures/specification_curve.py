@@ -212,7 +212,7 @@ def _said(
     if known["conf_low"].isna().any():
         said += " Without a bar: no interval."
     if ((known["conf_low"] < frame[0]) | (known["conf_high"] > frame[1])).any():
-        said += " A far wider interval leaves the frame."
+        said += " Far wider intervals are cut at the frame."
     unknown = len(rows) - len(known)
     if unknown:
         said += f" {unknown} more {'gives' if unknown == 1 else 'give'} no estimate."

@@ -214,17 +214,22 @@ def suspicious_used(study: Study) -> str:
     return " ".join(f"{row['model']} on {row['benchmark']}: {row['evidence']}" for row in rows)
 
 
+def _unscored(fits: Fits, model: str) -> str:
+    """Why a model has no score."""
+    study = fits.study
+    if model in guessing_names(fits):
+        return "no better than guessing in the source language"
+    source = study.is_source & study.counts["model"].eq(model).to_numpy()
+    if not len(fits.used.flagged) and study.counts.loc[source, "flag"].ne("").any():
+        return "results in the source language are suspicious and left out"
+    several = len(study.benchmarks) > 1
+    return f"no usable accuracy in the source language{', or not on every benchmark' * several}"
+
+
 def left_out_frame(fits: Fits) -> pd.DataFrame:
     """Models that the scores or a trend could not use, with the reason."""
-    guessing = guessing_names(fits)
     rows = [
-        (
-            "scores",
-            model,
-            "no better than guessing in the source language"
-            if model in guessing
-            else "no usable accuracy in the source language, or not on every benchmark",
-        )
+        ("scores", model, _unscored(fits, model))
         for model in fits.study.model_names
         if model not in fits.scores.models
     ]

@@ -9,7 +9,7 @@ kind of `claims` are tested, and the number of `listed` items and of `checked` m
 CAPTIONS = {
     "main": (
         "HAT scores, {study}. Source: accuracy in the source language. HAT: {how}, for {scope}; SE "
-        "{errors}. CI: {level}, df {df}. Rank: those that the data "
+        "{errors}. CI: {level}{df}. Rank: those that the data "
         "leave each model, all at once ({level}; {draws} draws, seed {seed}). {leader}.{part}"
         "{assumption}"
     ),
@@ -49,7 +49,7 @@ CAPTIONS = {
         "threshold, and adjusted by Holm for all that were tested; the adjusted p decides, at its "
         "level in each direction, where other methods agree. Most weight: the family with the "
         "largest share in the variance. Opposite p: that of the opposite claim, which refutes. "
-        "Other scope: the verdict for these models where models like these are registered, and "
+        "Other scope: the verdict for these models where models like these are claimed, and "
         "the other way round. Scores: for {scope}."
     ),
     "margins": (

@@ -25,6 +25,11 @@ _TYPE = (
     (r"\scriptsize", 4.0, 2.5, 8.0, 13),
 )
 _BREAK = r"/\allowbreak{}"
+# The p of tests, a symbol; not a letter of a name.
+_P = re.compile(
+    r"(?<![\w.-])p"
+    r"(?=(?: of the opposite)? (?:=|\\textless\{\}) ?\d| values?\b| is\b| \((?:all|Holm)\))"
+)
 _NUMBER = re.compile(r"(−?)(\d+)(?:\.(\d+))?")
 # A caption above a table, between whose lines and the table article leaves no space.
 _SKIPS = r"  \setlength{\abovecaptionskip}{4pt}\setlength{\belowcaptionskip}{4pt}"
@@ -54,7 +59,8 @@ _SIGNS = str.maketrans(
 
 def escape_latex(text: str) -> str:
     """Make a text safe for LaTeX: every special character prints as itself, on one line."""
-    return re.sub(r"(?<=\d) (?=\\%)", r"\\,", one_line(text).translate(_SIGNS))
+    written = re.sub(r"(?<=\d) (?=\\%)", r"\\,", one_line(text).translate(_SIGNS))
+    return _P.sub("$p$", written)
 
 
 def one_line(text: str) -> str:
@@ -122,7 +128,7 @@ def _heading(text: str, characters: int, letter: str) -> str:
     """A heading, broken between words where it is wider than its column."""
     lines = textwrap.wrap(text, characters, break_long_words=False, break_on_hyphens=False)
     if len(lines) < 2:
-        return escape_latex(text)
+        return "$p$" if text == "p" else escape_latex(text)
     return rf"\shortstack[{letter}]{{{r' \\ '.join(map(escape_latex, lines))}}}"
 
 

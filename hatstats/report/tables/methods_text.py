@@ -168,7 +168,9 @@ def _methods(results: Results) -> Iterator[str]:
     )
     if flagged := facts.get("flagged_cells"):
         kept = "used" if facts.get("flagged_cells_used") == "yes" else "left out"
-        yield f"{flagged} of {_count(facts['cells'], 'cell')}, flagged as suspicious, {kept}."
+        cells = _count(facts["cells"], "cell")
+        were = "was" if int(flagged) == 1 else "were"
+        yield f"Of {cells}, {flagged} {were} flagged as suspicious and {kept}."
     missing = results.left_out[results.left_out["analysis"] == "scores"]
     if len(missing):
         names = ", ".join(missing["model"]) if len(missing) <= _MOST_NAMED else str(len(missing))
@@ -209,8 +211,8 @@ def _methods(results: Results) -> Iterator[str]:
             else ""
         )
         yield (
-            f"{_count(len(results.claims), 'claim')} with thresholds ({status}) were tested on "
-            f"either side of the threshold at {alpha}, adjusted by Holm [@holm1979]{withheld}."
+            f"Claims with thresholds ({len(results.claims)}, {status}) were tested on either side "
+            f"of the threshold at {alpha}, adjusted by Holm's method [@holm1979]{withheld}."
         )
     choices = results.specification
     if len(choices) and (others := choices["choice"].nunique() - 1):

@@ -99,10 +99,12 @@ def tables_of(results: Results) -> tuple[Shown, ...]:
         "blank": " ".join(["", *why_blank(results.measures)]),
     }
     tables["main"], facts["part"] = _main(results)
+    freedom = results.scores["df"]
     facts |= {"draws": results.facts.get("draws", "–"), "seed": results.facts["seed"]}
     facts |= {
         "errors": _range(results.scores["std_error"], 3),
-        "df": _range(results.scores["df"], 0),
+        # Normal limits have no degrees of freedom to name.
+        "df": f", df {_range(freedom, 0)}" if freedom.lt(float("inf")).any() else "",
     }
     split = {name: caption.partition("{study}") for name, caption in CAPTIONS.items()}
     return tuple(
@@ -244,10 +246,10 @@ def _specification(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _margins(rows: pd.DataFrame) -> pd.DataFrame:
-    """Verdicts of non-inferiority for some margins, the registered one among them."""
+    """Verdicts of non-inferiority for some margins, the claimed one among them."""
     number = rows.groupby("claim", sort=False).cumcount() + 1
     shown = rows[rows["registered"].astype(bool) | (number % _MARGIN_STEP == 0)]
-    mark = shown["registered"].map({True: "registered", False: ""})
+    mark = shown["registered"].map({True: "claimed", False: ""})
     return _in_words(shown).assign(mark=mark, std_error=0.01)
 
 

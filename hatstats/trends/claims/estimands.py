@@ -114,7 +114,7 @@ def _of_slopes(quantity: str, both: TwoSlopes, gradient: Floats, trend: TrendFit
 
 
 def _non_inferiority(claim: Mapping[str, Any], fitted: Fitted) -> Number:
-    """HAT of small models less HAT of large ones."""
+    """HAT of small models minus HAT of large ones."""
     variable = str(claim.get("variable", "params_total"))
     small, large = claim["small"], claim["large"]
     default = f"C({variable})" if isinstance(small, str) else f"log10({variable})"
@@ -148,7 +148,7 @@ def _gap_slope(claim: Mapping[str, Any], fitted: Fitted) -> Number:
     # From accuracies alone the outcome is target less source logits.
     unit = np.eye(len(trend.terms))[place] * (1.0 if trend.panel is None else -1.0)
     value = (float(unit @ trend.estimates), unit)
-    words = f"change of the gap between source and target accuracy, in logits {per_unit(term)}"
+    words = f"change of the gap in logits between source and target accuracy {per_unit(term)}"
     return _of_trend(words, value, trend, float(claim["threshold"]))
 
 

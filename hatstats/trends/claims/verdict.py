@@ -104,7 +104,7 @@ class Verdict:
     >>> scores = hs.fit_profile(study, method="observed").hat()
     >>> (verdict,) = hs.evaluate_claims(scores, [{**claim, "threshold": 0.0}])
     >>> verdict
-    better: supported; HAT of model-02 less HAT of model-01 0.128 [0.106, 0.150]
+    better: supported; HAT of model-02 minus HAT of model-01 0.128 [0.106, 0.150]
       (90% interval), threshold 0, df 213.3, p < 0.001 (Holm <0.001)
     >>> round(verdict.level, 2)
     0.05
@@ -211,7 +211,7 @@ class Verdict:
                 text += f"; of the opposite {p}"
         beside = [self.reason, self.series_words()]
         if self.other_verdict:
-            beside.append(f"registered for {self.scope}; {self.other_words()}")
+            beside.append(f"claimed for {self.scope}; {self.other_words()}")
         beside.append(self.warning)
         return ". ".join([text, *(f"{each[0].upper()}{each[1:]}" for each in beside if each)])
 
@@ -236,8 +236,8 @@ class Verdicts(tuple[Verdict, ...]):
     >>> scores = hs.fit_profile(study, method="observed").hat()
     >>> verdicts = hs.evaluate_claims(scores, [{**claim, "threshold": 0.0}])
     >>> verdicts
-    claim   verdict    estimate  90% interval     df     Holm p
-    better  supported     0.128  [0.106, 0.150]   213.3  <0.001
+    claim   verdict       estimate  90% interval         df  Holm p
+    better  supported        0.128  [0.106, 0.150]    213.3  <0.001
     >>> verdicts.tidy()[["name", "estimate", "verdict"]].round(2)
          name  estimate    verdict
     0  better      0.13  supported

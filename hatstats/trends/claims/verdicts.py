@@ -175,7 +175,7 @@ def _of_models(
     wordings = f" and of {LIKE_THESE}" if hat.scope == LIKE_THESE else ""
     verdict = replace(
         untestable(claim, "" if found.std_error > 0 else "no item moves the difference", status),
-        quantity=f"HAT of {model} less HAT of {other}",
+        quantity=f"HAT of {model} minus HAT of {other}",
         scope=THESE_MODELS,
         estimate=found.estimate,
         df=found.df,
@@ -216,7 +216,7 @@ def _settled(verdict: Verdict, p_support: float, p_refute: float) -> Verdict:
             alone = verdict.verdict_alone
             reason = f"tested alone it would be {alone}; adjusted for the other claims p is {p}"
         return replace(verdict, verdict=found, reason=reason)
-    reason = f"the registered test alone would say {found}, but {withheld}"
+    reason = f"its own test alone would say {found}, but {withheld}"
     return replace(verdict, verdict="inconclusive", reason=reason)
 
 
@@ -317,11 +317,11 @@ def evaluate_claims(
     >>> two = {"name": "two", "kind": "contrast", "model": "model-17", "other": "model-01"}
     >>> for verdict in hs.evaluate_claims(scores, [size, {**two, "threshold": 0.1}]):
     ...     print(verdict)
-    size: inconclusive; change of HAT per tenfold size 0.007 [-0.008, 0.022]
-      (90% interval), threshold 0, df 2.7, p = 0.172 (Holm 0.343). Within 5 series
-      -0.005 [-0.034, 0.024], 1 of them above the threshold. Registered for models
-      like these; these models: inconclusive [-0.003, 0.017], df 234.2
-    two: refuted; HAT of model-17 less HAT of model-01 0.052 [0.028, 0.077] (90%
+    size: inconclusive; change of HAT per tenfold size 0.007 [-0.008, 0.022] (90%
+      interval), threshold 0, df 2.7, p = 0.172 (Holm 0.343). Within 5 series -0.005
+      [-0.034, 0.024], 1 of them above the threshold. Claimed for models like these;
+      these models: inconclusive [-0.003, 0.017], df 234.2
+    two: refuted; HAT of model-17 minus HAT of model-01 0.052 [0.028, 0.077] (90%
       interval), threshold 0.1, df 141.3, p = 0.999 (Holm 0.999); of the opposite p
       < 0.001 (Holm 0.001)
     """

@@ -111,7 +111,7 @@ def test_verdict_changes_exactly_at_the_limits_against_theory(vcov: Any) -> None
         verdict = judge(scores, slope(threshold), vcov=vcov)
         assert verdict.verdict == expected
         withheld = first.conf_low > threshold > agreed or first.conf_high < threshold < agreed_less
-        assert ("the registered test alone would say" in verdict.reason) == withheld
+        assert ("its own test alone would say" in verdict.reason) == withheld
         assert (verdict.conf_low, verdict.conf_high) == (first.conf_low, first.conf_high)
         assert verdict.threshold == threshold
         # The one-sided p is at most the level beyond the limits of the interval, or its complement.
@@ -151,11 +151,11 @@ def test_direction_and_margin_of_non_inferiority_against_theory(
     true_slope: float, margin: float, expected: str
 ) -> None:
     verdict = judge(scores_with_slope(true_slope), non_inferiority(margin))
-    # HAT at small less HAT at large, so that a growing HAT gives a negative difference.
+    # HAT at small minus HAT at large, so that a growing HAT gives a negative difference.
     assert verdict.estimate == pytest.approx(-2 * true_slope, abs=0.02)
     assert verdict.threshold == -margin
     assert verdict.verdict == expected
-    assert verdict.quantity == "HAT at 1B less HAT at 100B parameters"
+    assert verdict.quantity == "HAT at 1B minus HAT at 100B parameters"
 
 
 def test_margin_is_compared_with_the_lower_limit_against_theory() -> None:
@@ -402,12 +402,12 @@ def test_tidy_has_one_column_per_field() -> None:
 def test_a_verdict_in_one_sentence() -> None:
     verdict = judge(scores_with_slope(0.0), non_inferiority())
     assert verdict.summary() == (
-        f"small: supported; HAT at 1B less HAT at 100B parameters {verdict.estimate:.3f} "
+        f"small: supported; HAT at 1B minus HAT at 100B parameters {verdict.estimate:.3f} "
         f"[{verdict.conf_low:.3f}, {verdict.conf_high:.3f}] (90% interval), threshold -0.05, "
         f"df {verdict.df:.1f}, p < 0.001 (Holm <0.001). Within 5 series {verdict.within:.3f} "
         f"[{verdict.within_low:.3f}, {verdict.within_high:.3f}], 5 of them above the threshold. "
-        "Registered for models like these; these models: supported "
-        f"[{verdict.other_low:.3f}, {verdict.other_high:.3f}], df inf"
+        "Claimed for models like these; these models: supported "
+        f"[{verdict.other_low:.3f}, {verdict.other_high:.3f}]"
     )
 
 
@@ -450,9 +450,9 @@ def test_no_verdict_that_one_family_alone_says() -> None:
     assert verdict.verdict == verdict.verdict_alone == "inconclusive"
     assert verdict.decisive == "family-0"
     assert verdict.decisive_share > 0.9
-    alone = "the registered test alone would say supported, but without family-0 it is"
+    alone = "its own test alone would say supported, but without family-0 it is"
     assert verdict.reason.startswith(alone)
-    assert "The registered test alone" in verdict.summary()
+    assert "Its own test alone" in verdict.summary()
 
 
 # --- many claims --------------------------------------------------------------------------------
@@ -571,7 +571,7 @@ def test_groups_of_models_instead_of_sizes() -> None:
     verdict = judge(scores, claim)
     trend = fit_trend(scores, "C(group)")
     assert abs(verdict.estimate) == pytest.approx(abs(trend.estimates[1]))
-    assert verdict.quantity == "HAT of group small less HAT of large"
+    assert verdict.quantity == "HAT of group small minus HAT of large"
     assert verdict.verdict == "supported"
 
 
