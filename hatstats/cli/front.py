@@ -208,7 +208,9 @@ def _table_study(
         if delimiter is None:
             raise
     else:
-        return done.notes, done.study
+        lost = done.left_out.groupby("reason", sort=False)["rows"].sum()
+        words = [f"Rows not counted: {n} ({reason})." for reason, n in lost[lost > 0].items()]
+        return [*done.notes, *words], done.study
     # The packages for logs are not installed: pandas alone reads delimited text.
     import pandas as pd
 

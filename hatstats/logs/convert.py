@@ -253,7 +253,7 @@ def _check_something(found: Sequence[object], left_out: Sequence[tuple[str, Left
     if found:
         return
     why = sorted({f"{Path(file).name}: {lost.reason}" for file, lost in left_out})
-    shown = "; ".join(why[:3]) or "no file in them is a log"
+    shown = "; ".join(why[:3]) or "no file in them is a log, or a table with rows"
     raise DataError(
         f"nothing in these logs can be counted ({shown}).",
         hint="name files of a known format, or a table with a row for each answer.",

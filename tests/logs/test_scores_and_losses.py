@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -122,6 +123,24 @@ def test_a_language_asked_in_part_is_said_and_a_failed_extraction_is_found(tmp_p
     names = {each.name for each in findings(done.study)}
     assert "zero-accuracy:org/a:mgsm_direct:sw" in names
     assert "unequal-n:org/a:mgsm_direct:en" in names
+
+
+def test_lost_answers_are_not_taken_for_unequal_questions_and_a_mistyped_code_is_found() -> None:
+    languages = ("en", "de", "sw", "is")
+    rows = [("a", each, f"q{k}", float((k + n) % 3 > 0)) for n, each in enumerate(languages)
+            for k in range(40)]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["model", "language", "item", "correct"])
+    lost = frame.drop(index=[41, 85, 130])  # one answer in each language but English
+    losses = tuple(Loss("a", "quiz", each, asked=40, missing=1, wrong=0) for each in languages[1:])
+
+    def unequal(table: pd.DataFrame) -> list[str]:
+        study = hatstats.Study.from_frame(table.assign(benchmark="quiz"), source="en", chance=0.0)
+        study = replace(study, info=replace(study.info, losses=losses))
+        return [each.evidence for each in findings(study) if each.kind == "unequal-n"]
+
+    assert not unequal(lost)
+    lost.loc[50, "language"] = "dee"
+    assert unequal(lost) == ["de 39, dee 1 trials, where the other languages have 40."]
 
 
 @pytest.mark.parametrize("share", [1.0, 100.0])
@@ -424,3 +443,16 @@ def test_means_of_a_number_of_trials_that_is_said_are_counts(tmp_path: Path) -> 
     table.rename(columns={"correct": "acc"}).to_csv(path, index=False)
     with pytest.raises(DataError, match=r"row 9.*0\.5 of 3 trials is no whole number"):
         hatstats.convert_logs(path, settings={"n_trials": "3"})
+
+
+def test_a_verb_that_reads_a_table_says_which_rows_it_did_not_count(tmp_path: Path) -> None:
+    cells_of = [(model, language, f"q{k}", (k * n + len(model)) % 3 > 0)
+                for model in ("a", "bb") for n, language in enumerate(("en", "de"), 1)
+                for k in range(30)]  # fmt: skip
+    frame = pd.DataFrame(cells_of, columns=["model", "language", "item", "correct"])
+    path = tmp_path / "people.csv"
+    pd.concat([frame.astype({"correct": int})] * 2).iloc[:123].to_csv(path, index=False)
+    said = CliRunner().invoke(cli.app, ["check", str(path), "--source", "en"])
+    assert said.exit_code == 0
+    words = "it repeats a trial that is counted already, with the same result"
+    assert f"Note: Rows not counted: 3 ({words})." in said.stderr.splitlines()

@@ -75,7 +75,15 @@ def findings(study: Study) -> list[Finding]:
     """Look for everything in `KINDS`, in that order; existing flags make no difference."""
     cells = cell_accuracies(study)
     chances = study.benchmarks.set_index("benchmark")["chance"]
-    cells = cells.assign(chance=cells["benchmark"].map(chances).astype(float))
+    missing = {
+        (lost.model, lost.benchmark, lost.language): lost.missing for lost in study.info.losses
+    }
+    keys = zip(cells["model"], cells["benchmark"], cells["language"], strict=True)
+    cells = cells.assign(
+        chance=cells["benchmark"].map(chances).astype(float),
+        # Answers that were lost were asked for: they are findings of their own where they are many.
+        asked=cells["trials"] + [missing.get(key, 0) for key in keys],
+    )
     found = [
         Finding("missing-answers", loss.model, loss.benchmark, (loss.language,), evidence)
         for loss, evidence in unequal_losses(study.info.losses, study.counts)
@@ -209,13 +217,13 @@ def _level(rows: pd.DataFrame) -> Iterator[Found]:
 
 
 def _unequal(rows: pd.DataFrame) -> Iterator[Found]:
-    n = rows["trials"].to_numpy()
+    n = rows["asked"].to_numpy()
     values, sizes = np.unique(n, return_counts=True)
     usual = values[sizes == sizes.max()].max()
     odd = np.abs(n - usual) > 0.01 * usual
     # Where most languages differ from one another, n is an effective number, not a count.
     if usual % 1 == 0 and odd.any() and odd.sum() < len(n) / 2:
-        trials = _first_six(rows[odd], "trials", "g")
+        trials = _first_six(rows[odd], "asked", "g")
         evidence = f"{trials} trials, where the other languages have {usual:g}."
         yield "unequal-n", tuple(map(str, rows["language"][odd])), evidence
 
