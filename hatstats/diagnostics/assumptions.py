@@ -132,6 +132,8 @@ def _largest_move(table: pd.DataFrame, column: str) -> str:
     """How far HAT moves between the ends of what is assumed, and whose moves most, in words."""
     wide = table.pivot(index="model", columns=column, values="estimate").iloc[:, [0, -1]]
     moved = wide.iloc[:, 1] - wide.iloc[:, 0]
+    if moved.isna().all():
+        return "no model has a score at both ends of what is assumed."
     model = str(moved.abs().idxmax())
     before, after = wide.loc[model].to_numpy(dtype=float)
     return (

@@ -13,6 +13,7 @@ from hatstats.estimators.joint.profile import JointModel
 from hatstats.inference.arrays import Floats
 from hatstats.inference.beta_binomial import wording_sums
 from hatstats.scores.benchmark_fit import BenchmarkFit
+from hatstats.scores.counts import MOST_TRIALS
 from hatstats.scores.item_profile import ItemProfile
 from hatstats.scores.wordings import WordingCorrelation
 from hatstats.study import Study
@@ -54,7 +55,8 @@ def source_probabilities(
 def by_wording(study: Study, fit: BenchmarkFit) -> tuple[Floats, Floats] | None:
     """Right answers and trials of each wording in the source language, both (M, N, W).
 
-    None where trials do not share wordings, all are of one, or some are of no named one.
+    None where trials do not share wordings, all are of one, or some are of no named one. Shares of
+    right answers are kept where an item has more than `MOST_TRIALS`.
     """
     counts = fit.counts
     chosen = (study.counts["benchmark"] == counts.benchmark).to_numpy() & study.is_source
@@ -69,7 +71,10 @@ def by_wording(study: Study, fit: BenchmarkFit) -> tuple[Floats, Floats] | None:
     place = sums.groupby(["model", "item"]).cumcount().to_numpy()
     found = np.zeros((2, *counts.source_trials.shape, int(place.max()) + 1))
     found[:, model, item, place] = sums[["n_correct", "n_trials"]].to_numpy(dtype=float).T
-    return found[0], found[1]
+    right, number = found
+    # All wordings of an item together count as no more trials than the fit has of it.
+    kept = np.minimum(number, max(MOST_TRIALS // found.shape[-1], 1.0))
+    return np.rint(right * kept / np.maximum(number, 1.0)), kept
 
 
 def dependence_words(profile: ItemProfile) -> str:

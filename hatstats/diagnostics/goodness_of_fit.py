@@ -175,7 +175,9 @@ def _target(fit: BenchmarkFit, m: int, patterns: _Patterns) -> _Misfit:
     number = seen.sum(axis=0)
     joint = patterns.likelihood * model.distribution
     total = joint.sum(axis=1)
-    posterior = np.divide(joint, total[:, None], out=np.zeros_like(joint), where=total[:, None] > 0)
+    # Patterns that the fit all but rules out: 0 / 0, and ratios of numbers near the smallest.
+    total = np.maximum(total, np.finfo(float).tiny)
+    posterior = joint / total[:, None]
     expected = posterior @ profile.T
     items = patterns.member.T @ seen
     sums = patterns.member.T @ (y * seen)
@@ -186,7 +188,7 @@ def _target(fit: BenchmarkFit, m: int, patterns: _Patterns) -> _Misfit:
     shares = items / number
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = patterns.likelihood[:, :, None] * (profile.T[None] - expected[:, None, :])
-        slope = np.nan_to_num(slope / total[:, None, None])
+        slope = slope / total[:, None, None]
         # NaN for counts that no item has.
         observed = np.nansum(sums / items, axis=1) / (items > 0).sum(axis=1)
     influence = unfitted - model.distribution_influence(

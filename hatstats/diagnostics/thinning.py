@@ -246,7 +246,8 @@ def _thinnable(study: Study, fit: BenchmarkFit) -> _Units:
     )
     if found is not None:
         right, number = found
-        repeats = int(np.bincount(number[number > 0].astype(int)).argmax())
+        numbers, times = np.unique(number[number > 0], return_counts=True)
+        repeats = int(numbers[times.argmax()])
         if repeats > 1:
             right = np.where(number == repeats, right, np.nan)
             units, what = (number == repeats).sum(axis=2).astype(float), "wording"

@@ -1,4 +1,4 @@
-"""Linear algebra on many small matrices: one BLAS thread, and inverses from Cholesky factors."""
+"""Linear algebra on small matrices: one BLAS thread, inverses, and designs in any units."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 
 import numpy as np
+from scipy import linalg
 from scipy.linalg import lapack
 from threadpoolctl import ThreadpoolController
 
@@ -31,6 +32,27 @@ def one_thread[**P, R](function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
 
     return limited
+
+
+def least_squares(X: Floats, weights: Floats | None = None) -> tuple[Floats, Floats]:
+    """``(X'WX)^-1 X'W`` (k, n) and ``(X'WX)^-1`` (k, k) of a design X (n, k) of full column rank.
+
+    In the orthonormal basis of a QR decomposition, whose rounding errors do not grow with the units
+    of a column, as those of ``X'WX`` do; W (n, n) is the identity without `weights`.
+    """
+    Q, R = np.linalg.qr(X)
+    inverse = linalg.solve_triangular(R, np.eye(X.shape[1]))
+    if weights is None:
+        return inverse @ Q.T, inverse @ inverse.T
+    weighted = Q.T @ weights
+    gram = weighted @ Q
+    return inverse @ np.linalg.solve(gram, weighted), inverse @ np.linalg.solve(gram, inverse.T)
+
+
+def unit_columns(X: Floats) -> tuple[Floats, Floats]:
+    """A design (n, k) with columns of length 1, and their lengths (k,) before."""
+    lengths = np.linalg.norm(X, axis=0)
+    return X / lengths, lengths
 
 
 def cholesky_inverse(root: Floats) -> Floats:

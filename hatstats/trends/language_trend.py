@@ -66,7 +66,8 @@ def _held_out(
         k for k, each in enumerate(fit.effects) if columns is None or " by weights" not in each.name
     ]
     X = fit.X if columns is None else fit.X[:, columns]
-    if np.linalg.matrix_rank(X[~out]) < X.shape[1]:
+    lengths = np.linalg.norm(X[~out], axis=0)
+    if not lengths.all() or np.linalg.matrix_rank(X[~out] / lengths) < X.shape[1]:
         return np.nan, np.nan, np.nan
     sides = [
         [Effect(e.name, e.groups[rows], e.x[rows]) for e in (fit.effects[k] for k in kept)]

@@ -14,7 +14,7 @@ from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.estimators.aggregate.panel_regression import Panel, family_labels, fit_panel
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.inference.arrays import Floats
-from hatstats.inference.linalg import one_thread
+from hatstats.inference.linalg import least_squares, one_thread
 from hatstats.inference.reml.meta_regression import RemlFit, fit_reml
 from hatstats.inference.validation import fits_in_memory, member, negative_variance
 from hatstats.scores.scores import HatScores
@@ -152,7 +152,7 @@ def check_clusters(design: Design, cluster: str) -> None:
         )
     groups = np.array(labels)[:, None] == np.unique(labels)
     X = np.column_stack([np.ones(len(labels)), design.matrix])
-    if np.abs(groups - X @ np.linalg.lstsq(X, groups * 1.0)[0]).max() < 1e-8:
+    if np.abs(groups - X @ (least_squares(X)[0] @ groups)).max() < 1e-8:
         raise NotIdentifiedError(
             f"the formula {formula!r} gives every {cluster} a level of its own, which leaves "
             f"no trend beside families. Drop {cluster!r} from the formula, or name another "

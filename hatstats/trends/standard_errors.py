@@ -19,6 +19,7 @@ from hatstats.inference.cluster_robust.resampled_tests import (
     wild_cluster_bootstrap,
 )
 from hatstats.inference.cluster_robust.sandwich import ClusterRobust, cluster_robust
+from hatstats.inference.linalg import unit_columns
 from hatstats.inference.reml.meta_regression import RemlFit, knapp_hartung, satterthwaite
 from hatstats.inference.tidy import rows_of_tests, standard_errors, tidy_frame
 
@@ -154,6 +155,7 @@ def _least_squares(
 
     y, X = collapsed
     width = len(terms)
+    X, lengths = unit_columns(X)  # statsmodels drops a column of small numbers beside large ones
     ols = OLS(y, X).fit()
     df = float(ols.df_resid) if ols.df_resid > 0 else np.nan
     saturated = bool((ols.get_influence().hat_matrix_diag > 1.0 - 1e-8).any())
@@ -162,10 +164,9 @@ def _least_squares(
         error = np.full(width, np.nan)
         if df > 0 and not (name == "HC3" and saturated):
             robust = ols if name == "OLS" else ols.get_robustcov_results(name, use_t=True)
-            error = robust.bse[-width:]
-        parts.append(
-            tidy_frame(terms, ols.params[-width:], error, df=df, conf_level=conf_level, method=name)
-        )
+            error = (robust.bse / lengths)[-width:]
+        estimates = (ols.params / lengths)[-width:]
+        parts.append(tidy_frame(terms, estimates, error, df=df, conf_level=conf_level, method=name))
     return parts
 
 

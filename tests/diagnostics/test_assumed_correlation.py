@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import hatstats as hs
-from hatstats.diagnostics.assumptions import correlation_words
+from hatstats.diagnostics.assumptions import correlation_words, residual_words
 from hatstats.errors import DataError, NotIdentifiedError
 from hatstats.report.results.item_checks import run_item_checks
 
@@ -108,3 +108,8 @@ def test_labelled_trials_and_other_methods_bad_input(studies: tuple[hs.Study, hs
         hs.hat_by_correlation(hs.fit_profile(plain, method="observed"))
     with pytest.raises(DataError, match=r"column 'correlations', value 1\.5"):
         hs.hat_by_correlation(hs.fit_profile(plain, method="latent"), correlations=[1.5])
+
+
+def test_words_where_no_model_has_a_score_at_both_ends() -> None:
+    table = pd.DataFrame({"model": ["a", "a"], "residual": [0.0, 1.0], "estimate": [0.4, np.nan]})
+    assert "no model has a score at both ends" in residual_words(table)

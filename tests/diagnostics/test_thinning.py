@@ -182,3 +182,14 @@ def test_a_path_of_a_thousand_trials_has_forty_points_degenerate() -> None:
     trials = np.unique(path["trials"])
     assert trials[np.isfinite(trials)].size == 40
     assert trials[[0, -2]].tolist() == [1.0, 1000.0]
+
+
+def test_a_billion_trials_of_each_wording_are_thinned_as_thousands() -> None:
+    shape = Shape(n_items=60, n_languages=1, n_trials=12, repeats=2)
+    study = hs.simulate_study([0.5, 1.0], shape=shape, rng=2)
+    counts = study.counts.copy()
+    counts[["n_trials", "n_correct"]] *= 5e8
+    many = dataclasses.replace(study, counts=counts)
+    check = hs.thin_trials(hs.fit_profile(many, method="latent"))
+    kept = check.path["trials"]
+    assert kept[np.isfinite(kept)].max() == 12  # wordings, not trials

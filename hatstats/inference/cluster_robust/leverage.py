@@ -15,13 +15,14 @@ from __future__ import annotations
 import numpy as np
 
 from hatstats.inference.arrays import Floats, Ints
+from hatstats.inference.linalg import least_squares
 
 _ESTIMABLE = 1e-8
 
 
 def partial_leverage(X: Floats, W: Floats, codes: Ints) -> Floats:
     """Share of each cluster in the information on each coefficient, (G, k), by weights W (n, n)."""
-    M = np.linalg.inv(X.T @ W @ X)
+    M = least_squares(X, W)[1]
     residual = X @ M / np.diag(M)
     member = codes == np.arange(int(codes.max()) + 1)[:, None]
     return np.asarray((member @ (residual * (W @ residual))) * np.diag(M), dtype=float)
@@ -38,7 +39,7 @@ def partial_r_squared(y: Floats, X: Floats) -> Floats:
     """Share of the variance left by the other columns of X (n, k) that each explains, or NaN."""
 
     def rss(columns: Floats) -> float:
-        return float(((y - columns @ np.linalg.lstsq(columns, y)[0]) ** 2).sum())
+        return float(((y - columns @ (least_squares(columns)[0] @ y)) ** 2).sum())
 
     full = rss(X)
     without = np.array([rss(np.delete(X, column, axis=1)) for column in range(X.shape[1])])

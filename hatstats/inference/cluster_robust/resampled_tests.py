@@ -37,6 +37,7 @@ from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.cluster_robust.leverage import sole_clusters
 from hatstats.inference.intervals import check_level
+from hatstats.inference.linalg import least_squares
 from hatstats.inference.validation import (
     cluster_codes,
     design_matrix,
@@ -197,8 +198,7 @@ def wild_cluster_bootstrap(
         raise DataError("n_draws must be at least 1", value=n_draws)
     draws = _patterns(count) if enumerated else _drawn(kind, n_draws, count, rng)
 
-    M = np.linalg.inv(X.T @ W @ X)
-    E = M @ X.T @ W
+    E, M = least_squares(X, W)
     loading = c @ E
     estimate = float(loading @ y)
     e = y - X @ (E @ y)
@@ -279,8 +279,8 @@ def permutation_test(
         else _drawn_orders(codes, n_draws, generator)
     )
     others = np.delete(X, column, axis=1)
-    residual = y - others @ np.linalg.lstsq(others, y)[0] if k > 1 else y
-    E = np.linalg.inv(X.T @ X) @ X.T
+    residual = y - others @ (least_squares(others)[0] @ y)
+    E = least_squares(X)[0]
     member = (codes == np.arange(codes.max() + 1)[:, None]).astype(np.float64)
 
     def statistics(outcomes: Floats) -> Floats:

@@ -45,6 +45,7 @@ from scipy.sparse import linalg as linalg_sparse
 from hatstats.errors import DataError
 from hatstats.inference.arrays import Floats, Ints
 from hatstats.inference.cluster_robust.leverage import sole_clusters
+from hatstats.inference.linalg import least_squares
 from hatstats.inference.validation import (
     cluster_codes,
     design_matrix,
@@ -187,7 +188,7 @@ def cluster_robust(
     labels, codes = cluster_codes(clusters, n)
     if not is_definite(T):
         raise DataError(f"working is not positive definite: see rows {null_rows(T)}")
-    E = np.linalg.solve(X.T @ W @ X, X.T @ W)
+    E = least_squares(X, W)[0]
     _check_residuals(E, X, e)
     # (I - H) T (I - H)' in steps of n x n x k.
     projected = X @ (E @ T)

@@ -209,12 +209,14 @@ def _correlation(table: pd.DataFrame, ax: layout.Given) -> list[Axes]:
     axes.yaxis.grid(True)
     sheet.legend(lines)
     moved = table.groupby("model")["estimate"].agg(lambda values: values.max() - values.min())
+    most = "none is known"
+    if moved.notna().any():
+        most = f"the score that moves most, that of {moved.idxmax()}, moves by {moved.max():.3f}"
     sheet.describe(
         f"HAT if any two trials of an item were correlated so much, reference: "
         f"{table['reference'].iloc[0]}. Counts alone cannot say how much they are. No point: fewer "
         f"than two effective trials.{part}",
-        f"Scores of {len(models)} models against an assumed correlation of trials; the score that "
-        f"moves most, that of {moved.idxmax()}, moves by {moved.max():.3f}.",
+        f"Scores of {len(models)} models against an assumed correlation of trials; {most}.",
     )
     return sheet.axes
 
