@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from hatstats.errors import FitError, NotIdentifiedError
+from hatstats.errors import DegenerateDataWarning, FitError, NotIdentifiedError
 from hatstats.estimators.aggregate.profile import AggregateProfile
 from hatstats.estimators.latent.fit import LatentOptions
 from hatstats.estimators.methods import fit_profile
@@ -113,6 +114,17 @@ def test_flagged_cells_are_left_out_and_said_so(analyses: dict[str, Results]) ->
     assert len(analysis.fits.used.flagged) == 0
     assert analysis.key_results[-1].startswith("2 suspicious cells left out; other choices change ")
     assert "flagged cells included" in set(analysis.specification["choice"])
+
+
+def test_a_model_whose_source_is_flagged_has_no_score_for_that_reason() -> None:
+    study = aggregate_study().without_flagged()
+    lost = study.model_names[0]
+    counts = study.counts.copy()
+    counts.loc[study.is_source & counts["model"].eq(lost), ["flag", "evidence"]] = ["format", "0 %"]
+    with pytest.warns(DegenerateDataWarning, match=lost):
+        done = analyse(replace(study, counts=counts), ReportOptions(quick=True))
+    rows = done.left_out[done.left_out["analysis"] == "scores"].set_index("model")["reason"]
+    assert rows.to_dict() == {lost: "results in the source language are suspicious and left out"}
 
 
 def test_flagged_cells_can_be_used(analyses: dict[str, Results]) -> None:
