@@ -22,14 +22,14 @@ from hatstats.study.files import decode, read_bytes
 from hatstats.study.outputs import whole_output
 
 SCHEMA = "hatstats.scores"
-VERSION = 2
+VERSION = 3
 
 _TEXTS = ("reference", "method", "estimand", "scope")
 _TABLES = ("covariates", "cells", "overlap", "language_table")
 #: Dimensions of arrays: M models, C cells, J of `joint_cov`, B = J - M; None is any size.
-_REQUIRED = {"estimates": "M", "covariance": "MM", "source": "M"}
-_REQUIRED |= {"joint_cov": "JJ"}
-_OPTIONAL = {"influence": "*M", "target": "M", "beside_influence": "*B", "given_df": "M"}
+_REQUIRED = {"estimates": "M", "source": "M", "joint_cov": "JJ"}
+_OPTIONAL = {"covariance": "MM", "influence": "*M", "target": "M", "beside_influence": "*B"}
+_OPTIONAL |= {"given_df": "M"}
 #: Widths of arrays of benchmarks, each of its own size.
 _BLOCKS = {"wordings": "M", "beside_wordings": "B"}
 #: Parts of the errors of the cells of a benchmark.
@@ -52,6 +52,10 @@ def write(path: str | Path, scores: Any) -> None:
         elif field.name == "cell_errors":
             value = tuple({n: getattr(each, n) for n in _ERRORS} for each in value)
         facts[field.name] = value
+    # Written once: it is the first block of `joint_cov`, but for scores made elsewhere.
+    own = _own_block(scores.joint_cov, len(scores.models))
+    if np.array_equal(own, scores.covariance, equal_nan=True):
+        del facts["covariance"]
     with whole_output(path, _written, name="the file of scores", folder=False) as new:
         try:
             with new.open("w", encoding="utf-8") as file:
@@ -80,7 +84,10 @@ def _texts(value: Any) -> Iterator[str]:
         parts = {name: getattr(value, name).astype(float) for name in _SPARSE}
         yield from _texts({"shape": value.shape, **parts})
     elif isinstance(value, np.ndarray) and value.size > _PACKED:
-        yield f'{{"shape": {list(value.shape)}, "float64": "'
+        kind = "upper" if value.ndim == 2 and np.array_equal(value, value.T) else "float64"
+        yield f'{{"shape": {list(value.shape)}, "{kind}": "'
+        if kind == "upper":  # of a symmetric array the rows from the diagonal on
+            value = np.concatenate([row[k:] for k, row in enumerate(value)])
         flat = np.ascontiguousarray(value, dtype="<f8").reshape(-1)
         for start in range(0, flat.size, 3 * _PACKED):  # 3 bytes are 4 letters
             yield base64.b64encode(flat[start : start + 3 * _PACKED]).decode()
@@ -109,10 +116,10 @@ def read(path: str | Path) -> dict[str, Any]:
         facts = json.loads(decode(read_bytes(Path(path)), Path(path)))
         if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
             raise DataError("no scores of hatstats", file=path, hint="give a file of scores.save.")
-        if facts.get("schema_version") not in (1, VERSION):
+        if facts.get("schema_version") not in range(1, VERSION + 1):
             raise DataError(
                 f"scores of schema version {facts.get('schema_version')!r}, and this hatstats "
-                f"reads versions 1 and {VERSION}",
+                f"reads versions 1 to {VERSION}",
                 file=path,
                 hint="read it with the version that wrote it, or make the scores anew.",
             )
@@ -142,6 +149,8 @@ def _fields(facts: dict[str, Any]) -> dict[str, Any]:
         values = known[name]
         shape = tuple(sizes.get(size) for size in dims)
         arrays[name] = None if values is None and name in _OPTIONAL else _array(values, shape)
+    if arrays["covariance"] is None:
+        arrays["covariance"] = _own_block(arrays["joint_cov"], len(models))
     for name, width in _BLOCKS.items():
         if (parts := facts.get(name)) is not None:
             arrays[name] = tuple(_array(part, (None, sizes[width])) for part in parts)
@@ -152,7 +161,7 @@ def _fields(facts: dict[str, Any]) -> dict[str, Any]:
 def _cell_errors(facts: dict[str, Any], cells: pd.DataFrame) -> tuple[ErrorRows, ...]:
     """Errors of the cells of each benchmark, of which version 1 has the whole covariance."""
     widths = cells.groupby("benchmark", sort=False).size().to_list() if len(cells) else []
-    if facts["schema_version"] == VERSION:
+    if facts["schema_version"] > 1:
         # Where nothing is common to benchmarks a file may leave it out.
         return tuple(
             ErrorRows(*(_rows(({"common": None} | part)[name], width) for name in _ERRORS))
@@ -202,12 +211,16 @@ def _plain_value(value: Any) -> Any:
 def _array(values: Any, shape: tuple[int | None, ...]) -> Floats:
     """Numbers of a given shape from lists or bytes; None stands for any size."""
     if isinstance(values, dict):
-        numbers = np.frombuffer(base64.b64decode(values["float64"], validate=True), "<f8")
+        kind = "upper" if "upper" in values else "float64"
+        # Text and numbers of a large array are not held side by side.
+        numbers = np.frombuffer(base64.b64decode(values.pop(kind), validate=True), "<f8")
         sizes = tuple(values["shape"])
         if len(sizes) != len(shape) or any(
             a not in (None, b) for a, b in zip(shape, sizes, strict=True)
         ):
             raise ValueError(f"an array has shape {sizes}, not {shape}")
+        if kind == "upper":
+            return _symmetric(numbers, *sizes)
         return np.asarray(numbers.reshape(sizes), dtype=float)
     array = np.array(values, dtype=object)
     found = array.shape if array.ndim == len(shape) else (*array.shape, 0)
@@ -216,6 +229,22 @@ def _array(values: Any, shape: tuple[int | None, ...]) -> Floats:
         raise ValueError(f"an array has shape {array.shape}, not {wanted}")
     unknown = np.array([value is None for value in array.ravel()]).reshape(array.shape)
     return np.asarray(np.where(unknown, np.nan, array), dtype=float).reshape(wanted)
+
+
+def _own_block(joint_cov: Floats, count: int) -> Floats:
+    """Covariance (M, M) of the scores within that of (estimates, source, target)."""
+    return joint_cov[:count, :count]
+
+
+def _symmetric(numbers: Floats, rows: int, columns: int) -> Floats:
+    """The symmetric array (k, k) whose rows from the diagonal on are given one after another."""
+    if not (rows == columns and 2 * numbers.size == rows * (rows + 1)):
+        raise ValueError(f"{numbers.size} numbers are no half of an array {rows, columns}")
+    found, end = np.empty((rows, columns)), 0
+    for k in range(rows):
+        start, end = end, end + rows - k
+        found[k, k:] = found[k:, k] = numbers[start:end]
+    return found
 
 
 def _plain_table(table: pd.DataFrame) -> dict[str, dict[str, Any]]:

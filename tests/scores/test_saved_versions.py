@@ -1,8 +1,9 @@
-"""Files of scores of the first version, which held the whole covariance of the cells."""
+"""Files of scores of earlier versions, which held more, and damaged files of this one."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,28 @@ def test_files_of_version_1_are_read_as_before(tmp_path: Path) -> None:
             assert again.cell_errors[0].rows is None
 
 
+def test_files_of_version_2_are_read_as_before(tmp_path: Path) -> None:
+    """They held `covariance` beside the covariance that it is a block of, whole."""
+    for name, scores in studies().items():
+        path = tmp_path / f"{name}.json"
+        scores.save(path)
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        assert "covariance" not in facts
+        facts |= {"schema_version": 2, "covariance": scores.covariance.tolist()}
+        path.write_text(json.dumps(facts), encoding="utf-8")
+        again = hs.HatScores.load(path)
+        np.testing.assert_array_equal(again.covariance, scores.covariance)
+        np.testing.assert_array_equal(again.cells_cov, scores.cells_cov)
+
+
+def test_a_covariance_that_is_no_block_of_another_is_kept(tmp_path: Path) -> None:
+    scores = studies()["means"]
+    scores = replace(scores, covariance=2.0 * scores.covariance)
+    scores.save(tmp_path / "scores.json")
+    again = hs.HatScores.load(tmp_path / "scores.json")
+    np.testing.assert_array_equal(again.covariance, scores.covariance)
+
+
 def test_long_arrays_are_bytes_and_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hatstats.scores.saved._PACKED", 3)
     for name, scores in studies().items():
@@ -59,8 +82,10 @@ def test_long_arrays_are_bytes_and_equal(tmp_path: Path, monkeypatch: pytest.Mon
         scores.save(path)
         text = path.read_text(encoding="utf-8")
         assert '"float64": "' in text
+        assert '"upper": "' in text.partition('"joint_cov"')[2].partition("}")[0]
         again = hs.HatScores.load(path)
         np.testing.assert_array_equal(again.joint_cov, scores.joint_cov)
+        np.testing.assert_array_equal(again.covariance, scores.covariance)
         np.testing.assert_array_equal(again.cells_cov, scores.cells_cov)
         np.testing.assert_array_equal(again.source, scores.source)
         for odd in ('"shape": [1, 1], ', '"shape": [-1], '):
