@@ -219,7 +219,7 @@ class PairTests:
     def rank_limits(self, conf_level: float, *, jointly: bool = True) -> Ints:
         """Lowest and highest rank of each, (K, 2), of all at once or each alone."""
         if jointly:
-            return _limits(self.above(conf_level))
+            return ranks_left(self.above(conf_level))
         each, show = [], shown_if_slow("ranks")
         for k in range(len(self.scores)):
             each.append(self._limits_of(k, conf_level))
@@ -233,7 +233,7 @@ def _shares(draws: Floats, size: ArrayLike) -> Floats:
     return np.asarray((1.0 + draws.size - below) / (1.0 + draws.size), dtype=float)
 
 
-def _limits(above: Bools) -> Ints:
+def ranks_left(above: Bools) -> Ints:
     """Ranks (K, 2) that are left by who is surely above whom (K, K)."""
     return np.column_stack([1 + above.sum(axis=0), len(above) - above.sum(axis=1)])
 

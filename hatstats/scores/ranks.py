@@ -14,7 +14,7 @@ from hatstats.inference.intervals import check_level
 from hatstats.inference.labelled import LabelledEstimates
 from hatstats.inference.random_numbers import RandomSource, seeded
 from hatstats.inference.result_frame import ResultFrame
-from hatstats.inference.simultaneous import PairTests, normal_errors, tiers
+from hatstats.inference.simultaneous import PairTests, normal_errors, ranks_left, tiers
 from hatstats.inference.tidy import tidy_frame, with_adjusted
 from hatstats.scores.cell_weights import group_name, group_weights, names_of
 
@@ -29,7 +29,7 @@ def rank_table(
 ) -> pd.DataFrame:
     """Ranks of K models with their confidence sets; see `RankedScores.ranks` for the columns."""
     above = tests.above(check_level(conf_level))
-    joint = tests.rank_limits(conf_level)
+    joint = ranks_left(above)
     alone = tests.rank_limits(conf_level, jointly=False)
     return ResultFrame(
         {
