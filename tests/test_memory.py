@@ -39,7 +39,7 @@ QUESTIONS: dict[str, tuple[Callable[[hs.Study, hs.HatScores], object], str]] = {
     ),
     "weighted": (
         lambda _, scores: scores.by("model", weights=dict.fromkeys(LANGUAGES, 1.0)),
-        r"scores of each model by model, made of 400 values.*models=",
+        r"scores of each model, made of 400 values.*models=",
     ),
     "draws": (
         lambda study, _: hs.measure_draws(study, method="aggregate", n_draws=300, rng=1),

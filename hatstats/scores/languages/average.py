@@ -205,8 +205,9 @@ def _check_memory(units: pd.DataFrame, group_of: dict[str, str], column: str, ea
     groups = units.assign(group=units["language"].map(group_of))[["model", "group"]]
     known = len(groups.drop_duplicates()) * units["benchmark"].nunique()
     what = "scores of each model" if each else "means over models"
+    what += "" if column == "model" else f" by {column}"
     fits_in_memory(
-        f"{what} by {column}, made of {len(units)} values by language,",
+        f"{what}, made of {len(units)} values by language,",
         8.0 * len(units) * (3.0 * len(units) + 2.0 * known),
         "name fewer models (models=), or compare two by scores.contrast(a, b, languages=...).",
     )
