@@ -43,9 +43,10 @@ def trend_facts(trend: Any) -> tuple[str, str, str]:
     over = f"models in {trend.n_clusters} {trend.cluster} clusters, {trend.vcov}"
     if trend.scope == THESE_MODELS:
         over = "models as they are, items sampled"
+    out = len(trend.left_out)
     return (
         f"Trend: {trend.formula} ({trend.scale} scale)",
-        f"{trend.nobs} {over}; {len(trend.left_out)} models left out",
+        f"{trend.nobs} {over}; {out} model{'s' * (out != 1)} left out",
         f"variance components: {variances}",
     )
 

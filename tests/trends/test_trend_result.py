@@ -128,6 +128,8 @@ def test_summary_has_the_key_facts(panel_trend: TrendFit) -> None:
     assert "(logit scale)" in text
     assert "20 models in 6 family clusters, CR2; 0 models left out" in text
     assert "90% interval" in text
+    one_less = replace(panel_trend.design, left_out=("a",))
+    assert "; 1 model left out" in replace(panel_trend, design=one_less).summary()
     assert "intercept[" not in text
     for name in ("family", "model", "cell"):
         assert f"{name} {panel_trend.components[name]:.4g}" in text
