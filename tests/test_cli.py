@@ -548,7 +548,7 @@ def test_a_pipe_that_closes_is_no_fault_of_ours(small: Path) -> None:
         text=True,
         check=True,
     )
-    assert done.stdout == "A small study\n"
+    assert done.stdout == "small is valid. Every finding is flagged already.\n"
     assert "Error" not in done.stderr
     assert "Traceback" not in done.stderr
 
