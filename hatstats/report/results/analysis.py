@@ -155,11 +155,11 @@ def analyse(
     if options.bayes:
         # What is not installed stops the job at once, not after minutes.
         from hatstats.bayes import fit  # noqa: F401
-    done, total = 0, 1
+    done, total = 0, 0  # the number of steps is known after the fit
 
     def tell(what: str) -> None:
         if progress is not None:
-            progress(what, min(done / total, 1.0))
+            progress(what, min(done / total, 1.0) if total else 0.0)
 
     def step(what: str) -> None:
         nonlocal done
