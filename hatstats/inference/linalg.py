@@ -49,12 +49,6 @@ def least_squares(X: Floats, weights: Floats | None = None) -> tuple[Floats, Flo
     return inverse @ np.linalg.solve(gram, weighted), inverse @ np.linalg.solve(gram, inverse.T)
 
 
-def unit_columns(X: Floats) -> tuple[Floats, Floats]:
-    """A design (n, k) with columns of length 1, and their lengths (k,) before."""
-    lengths = np.linalg.norm(X, axis=0)
-    return X / lengths, lengths
-
-
 def cholesky_inverse(root: Floats) -> Floats:
     """Inverse of a matrix (d, d) from its lower Cholesky factor, at half the usual work."""
     # The transpose of what numpy holds by rows is what LAPACK reads by columns.

@@ -19,7 +19,6 @@ from hatstats.inference.cluster_robust.resampled_tests import (
     wild_cluster_bootstrap,
 )
 from hatstats.inference.cluster_robust.sandwich import ClusterRobust, cluster_robust
-from hatstats.inference.linalg import unit_columns
 from hatstats.inference.reml.meta_regression import RemlFit, knapp_hartung, satterthwaite
 from hatstats.inference.tidy import rows_of_tests, standard_errors, tidy_frame
 
@@ -155,8 +154,9 @@ def _least_squares(
 
     y, X = collapsed
     width = len(terms)
-    X, lengths = unit_columns(X)  # statsmodels drops a column of small numbers beside large ones
-    ols = OLS(y, X).fit()
+    lengths = np.linalg.norm(X, axis=0)
+    # Of unit length, since statsmodels drops a column of small numbers beside large ones.
+    ols = OLS(y, X / lengths).fit()
     df = float(ols.df_resid) if ols.df_resid > 0 else np.nan
     saturated = bool((ols.get_influence().hat_matrix_diag > 1.0 - 1e-8).any())
     parts = []
